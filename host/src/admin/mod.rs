@@ -1,0 +1,1 @@
+//! The operator's listener, on a thread and runtime of its own.

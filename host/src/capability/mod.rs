@@ -1,0 +1,1 @@
+//! What a plugin may do, as plain async Rust, denied unless granted.

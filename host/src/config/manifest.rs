@@ -1,0 +1,148 @@
+//! A manifest as meant: what one plugin asks for, checked.
+
+use std::{path::PathBuf, time::Duration};
+
+use crate::units::{ByteSize, Fuel};
+
+/// Which threads run a plugin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Lane {
+    /// An async task on the runtime that serves the sockets: for work that waits.
+    Io,
+    /// The pool of compute threads, by fuel and fair share: for work that burns CPU.
+    Compute,
+}
+
+impl Lane {
+    /// The name a manifest uses.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Io => "io",
+            Self::Compute => "compute",
+        }
+    }
+}
+
+/// What becomes of a request whose client has left.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum OnDisconnect {
+    /// The guest is dropped.
+    #[default]
+    Cancel,
+    /// The guest runs to its end, within its limits.
+    Finish,
+}
+
+/// One plugin's manifest, complete and free of faults.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Manifest {
+    /// Kebab-case, unique within the tenant.
+    pub name: String,
+    /// The author's version; opaque to the host.
+    pub version: String,
+    /// The component's file, relative to the manifest's folder and inside it.
+    pub component: PathBuf,
+    /// Which threads run it.
+    pub lane: Lane,
+    /// What happens when the client leaves.
+    pub on_disconnect: OnDisconnect,
+    /// Never empty: without `[[route]]` it is one route over every path of the tenant.
+    pub routes: Vec<Route>,
+    /// Every limit, defaults filled in, the operator's caps not yet applied.
+    pub limits: Limits,
+    /// How instances are used.
+    pub instances: Instances,
+    /// What the guest may do.
+    pub grants: Grants,
+    /// How `wasmbay dev` builds it.
+    pub build: Option<Build>,
+}
+
+/// One `[[route]]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// Starts with `/`; `{name}` is one segment, `{*rest}` the tail.
+    pub path: String,
+    /// Which methods it takes.
+    pub methods: Methods,
+    /// The host it is bound to; `None` is every host of the tenant.
+    pub host: Option<HostPattern>,
+}
+
+/// A host name, lower case, without a port.
+pub type HostPattern = String;
+
+/// The methods of a route.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Methods {
+    /// Every method.
+    All,
+    /// Just these; GET also answers HEAD.
+    Only(Vec<http::Method>),
+}
+
+impl Methods {
+    /// Whether a request with this method belongs to the route.
+    pub fn accepts(&self, method: &http::Method) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(methods) => {
+                methods.contains(method) || (method == http::Method::HEAD && methods.contains(&http::Method::GET))
+            }
+        }
+    }
+}
+
+/// `[limits]`, with every default filled in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Limits {
+    /// Fuel one request may burn; `None` in the io lane, where fuel is not counted.
+    pub fuel: Option<Fuel>,
+    /// CPU time one request may burn, instantiation included.
+    pub cpu: Duration,
+    /// From leaving the queue to the response's head.
+    pub timeout: Duration,
+    /// The longest gap without a byte from the guest once the head is out.
+    pub stream_idle: Duration,
+    /// Every memory and table of an instance together.
+    pub memory: ByteSize,
+    /// The largest request body.
+    pub request_body: ByteSize,
+    /// The largest response body.
+    pub response_body: ByteSize,
+    /// Requests in flight in this plugin.
+    pub max_concurrent: u32,
+    /// Requests waiting; past that they are refused.
+    pub queue: u32,
+    /// The longest a request waits.
+    pub queue_timeout: Duration,
+    /// How long work may go on after the response; zero ends it there.
+    pub after_response: Duration,
+}
+
+/// `[instances]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Instances {
+    /// Requests one instance may serve in turn; 1 is a fresh sandbox for each.
+    pub max_requests: u32,
+    /// Requests at once in one instance (0.3 guests in the io lane).
+    pub max_concurrent: u32,
+}
+
+/// `[grants]`: what the guest may do; nothing else exists for it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Grants {
+    /// Names of plugins of the same tenant it may call.
+    pub plugins: Vec<String>,
+}
+
+/// `[build]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Build {
+    /// Run by the shell in the manifest's folder.
+    pub command: String,
+    /// Paths that start a build when they change; relative to the manifest's folder.
+    pub watch: Vec<PathBuf>,
+}

@@ -1,0 +1,1 @@
+//! Which plugins are live: the routing table, load, reconcile, watch.

@@ -1,0 +1,1 @@
+//! Bytes to requests for any listener: accept, deadlines, drain.

@@ -1,0 +1,1 @@
+//! Durable state: the compiled-code cache.
