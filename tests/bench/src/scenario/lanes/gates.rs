@@ -81,7 +81,8 @@ async fn start(bench: &Bench, width: u32) -> anyhow::Result<Host> {
     // Only calls reach B: they match its paths whatever its host name.
     let b = b.route_of("b.example", "/{*rest}");
     let served = Served::new()?.tenant("t", &format!("caps = {{ max_concurrent = {width} }}"));
-    let served = served.setting(&format!("max_concurrent = {width}"));
+    // A quarter of the instances is kept for calls: as many as the gate is wide.
+    let served = served.setting(&format!("max_concurrent = {width}\nio_instances = {}", 4 * width));
     Host::start(&bench.places.host, served.plugin("t", &a)?.plugin("t", &b)?).await
 }
 
