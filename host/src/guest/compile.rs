@@ -1,0 +1,16 @@
+//! From what an author wrote to code for one lane's engine. Runs in the compile child.
+
+use wasmtime::Engine;
+
+use super::{adapt, engine};
+use crate::config::Lane;
+
+/// Compiles a component, a core module or WebAssembly text for one lane.
+///
+/// # Errors
+/// Why the bytes are no plugin, in words for their author.
+pub fn compile(settings: &super::EngineSettings, lane: Lane, bytes: &[u8]) -> anyhow::Result<Vec<u8>> {
+    let component = adapt::component(bytes)?;
+    let engine = Engine::new(&engine::config(settings, lane))?;
+    Ok(engine.precompile_component(&component)?)
+}
