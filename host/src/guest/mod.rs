@@ -2,7 +2,10 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use crate::{config::{Lane, Manifest}, units::ByteSize};
+use crate::{
+    config::{Lane, Manifest},
+    units::ByteSize,
+};
 
 /// What the engines are made from. The same values in the compile child and in the host make compatible code.
 #[derive(Clone, Debug)]
