@@ -5,7 +5,9 @@ use std::{path::PathBuf, time::Duration};
 use crate::units::{ByteSize, Fuel};
 
 /// Which threads run a plugin.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Lane {
     /// An async task on the runtime that serves the sockets: for work that waits.

@@ -59,7 +59,11 @@ pub struct Lanes(());
 
 impl Lanes {
     /// Runs `future` as `task` in its lane. Dropping the handle cancels the work.
-    pub fn run<T: Send + 'static>(&self, _task: Arc<Task>, _future: impl Future<Output = T> + Send + 'static) -> Running<T> {
+    pub fn run<T: Send + 'static>(
+        &self,
+        _task: Arc<Task>,
+        _future: impl Future<Output = T> + Send + 'static,
+    ) -> Running<T> {
         unimplemented!()
     }
 }
