@@ -51,8 +51,7 @@ const BYTES: Suffixes = &[
     ("KB", 1_000),
     ("B", 1),
 ];
-const COUNTS: Suffixes =
-    &[("T", 1_000_000_000_000), ("G", 1_000_000_000), ("M", 1_000_000), ("k", 1_000), ("", 1)];
+const COUNTS: Suffixes = &[("T", 1_000_000_000_000), ("G", 1_000_000_000), ("M", 1_000_000), ("k", 1_000), ("", 1)];
 /// In nanoseconds. Every [`Duration`] is a whole number of them.
 const TIMES: Suffixes = &[
     ("h", 3_600_000_000_000),
