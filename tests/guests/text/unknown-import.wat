@@ -3,4 +3,4 @@
   (import "example:nowhere/nothing@1.0.0" "nothing" (func))
   (memory (export "memory") 1)
   (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) unreachable)
-  (func (export "wasi:http/incoming-handler@0.2.0#handle") (param i32 i32)))
+  (func (export "wasi:http/incoming-handler@0.2.12#handle") (param i32 i32)))
