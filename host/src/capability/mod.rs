@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::{
     config::Manifest,
-    lanes::{Permit, Who},
+    lanes::Who,
     telemetry::RequestId,
 };
 
@@ -30,6 +30,4 @@ pub struct Caller {
     pub hop: u8,
     /// When the request has to be answered; nested requests inherit it.
     pub deadline: Instant,
-    /// What the request was admitted with; nested requests ride on it. `None` for work that serves no request.
-    pub permit: Option<Arc<Permit>>,
 }

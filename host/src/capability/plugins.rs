@@ -4,15 +4,16 @@ use futures_util::future::BoxFuture;
 use http::{Request, Response};
 
 use super::Caller;
-use crate::{body::Body, failure::Failure};
+use crate::{body::Body, failure::Failure, lanes::admission::HOPS};
 
 /// What a host name has to end with to name a plugin of the caller's own tenant.
 const SUFFIX: &str = ".plugin.internal";
 
 /// How many plugin calls one request may lead through.
 ///
-/// Deep enough for every honest composition seen so far; a loop is cut after this many times its cost.
-pub const HOP_LIMIT: u8 = 8;
+/// Deep enough for every honest composition; a loop is cut after this many times its cost. Admission keeps a share of
+/// the instance slots for each.
+pub const HOP_LIMIT: u8 = HOPS;
 
 /// The way in to another plugin. `invoke` implements it and `host` wires it.
 pub trait CallPlugin: Send + Sync {

@@ -1,7 +1,7 @@
 //! What authors hand in, as a component: components as they are, preview1 commands with an adapter around them, and text
 //! in either form.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, path::Path};
 
 use anyhow::{Context as _, anyhow, bail};
 use wasi_preview1_component_adapter_provider as preview1;
@@ -16,8 +16,8 @@ static PACKAGES: &[&str] = include!(concat!(env!("OUT_DIR"), "/wit.rs"));
 ///
 /// # Errors
 /// Why they cannot be one, in words for their author.
-pub(super) fn component(bytes: &[u8]) -> anyhow::Result<Vec<u8>> {
-    let wasm = wat::parse_bytes(bytes).context("the text form does not parse")?;
+pub(super) fn component(file: &Path, bytes: &[u8]) -> anyhow::Result<Vec<u8>> {
+    let wasm = wat::Parser::new().parse_bytes(Some(file), bytes).context("the text form does not parse")?;
     if is_component(&wasm) {
         return Ok(wasm.into_owned());
     }

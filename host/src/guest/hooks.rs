@@ -3,6 +3,7 @@
 use std::{future::Future, sync::Arc};
 
 use http::{Request, Response};
+use wasmtime_wasi::runtime::spawn;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
 use super::{body, call::Desk, outcome};
@@ -38,7 +39,10 @@ impl WasiHttpHooks for Hooks {
         let plugins = Arc::clone(&self.plugins);
         Box::new(async move {
             let request = body::request_from_guest(request);
-            match outbound::send(&errand.caller, &plugins, request).await {
+            let caller = errand.caller.clone();
+            // A callee's work is polled by a task of its own, never inside its caller's poll, whose time is metered.
+            let sent = spawn(async move { outbound::send(&caller, &plugins, request).await });
+            match sent.await {
                 Ok(response) => Ok((response.map(body::into_guest), Box::new(async { Ok(()) }) as Exchange)),
                 Err(Refused::Denied(reason)) => {
                     tracing::warn!(target: "wasmbay::guest", tenant = &*errand.caller.tenant, plugin = errand.caller.manifest.name, request_id = errand.caller.request_id.as_str(), "{reason}");

@@ -100,7 +100,6 @@ impl Errand {
             request_id: RequestId::generate(),
             hop: HOP_LIMIT,
             deadline: Instant::now(),
-            permit: None,
         };
         Self { caller, task, meter: Arc::default(), log: Log::discard() }
     }

@@ -46,11 +46,10 @@ impl Answer {
             return Poll::Ready(frame);
         }
         let Some(flight) = &mut self.flight else { return Poll::Pending };
-        if flight.poll_guest(cx).is_some() || flight.running.is_some() {
-            // The guest moved; what it wrote, or its end, can be read now.
-            if let Poll::Ready(frame) = Pin::new(&mut self.inner).poll_frame(cx) {
-                return Poll::Ready(frame);
-            }
+        flight.poll_guest(cx);
+        // The guest moved: what it wrote, or its end, can be read now.
+        if let Poll::Ready(frame) = Pin::new(&mut self.inner).poll_frame(cx) {
+            return Poll::Ready(frame);
         }
         let limit = flight.plugin.manifest.limits.stream_idle;
         let idle = self.idle.get_or_insert_with(|| Box::pin(sleep(limit)));

@@ -1,12 +1,19 @@
 //! Work that goes on when nobody waits for it: after the response, or after the client left a guest that finishes.
 
-use std::{future::poll_fn, sync::Arc, time::Duration};
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
+use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use tokio::{sync::watch, time};
 
 use super::{answer::Answer, flight::Flight};
-use crate::{failure::Failure, lanes::admission};
+use crate::{body::Body, failure::Failure};
 
 /// Counts the work under way, so that a shutdown can wait for it.
 #[derive(Clone)]
@@ -56,7 +63,7 @@ impl Background {
     }
 
     /// Lets a guest go on after its response for at most `limit`.
-    pub(super) fn go_on(&self, mut flight: Flight, body: crate::body::Body, permit: admission::Background, limit: Duration) {
+    pub(super) fn go_on(&self, mut flight: Flight, body: Body, limit: Duration) {
         let tracked = self.track();
         tokio::spawn(async move {
             let before = (flight.ledger.cpu(), flight.ledger.fuel());
@@ -65,7 +72,7 @@ impl Background {
                 let mut body = Some(body);
                 poll_fn(|cx| {
                     drain(&mut body, cx);
-                    flight.poll_guest(cx).map_or(std::task::Poll::Pending, std::task::Poll::Ready)
+                    flight.poll_guest(cx).map_or(Poll::Pending, Poll::Ready)
                 })
                 .await
             };
@@ -82,18 +89,18 @@ impl Background {
             let metrics = &flight.plugin.metrics;
             metrics.spent(flight.ledger.cpu().saturating_sub(before.0), flight.ledger.fuel().saturating_sub(before.1));
             metrics.background_ended(how);
-            drop((permit, tracked));
+            drop((flight, tracked));
         });
     }
 }
 
-fn drain(body: &mut Option<crate::body::Body>, cx: &mut std::task::Context<'_>) {
-    use http_body::Body as _;
+/// Throws away what is there to read.
+fn drain(body: &mut Option<Body>, cx: &mut Context<'_>) {
     while let Some(reading) = body {
-        match std::pin::Pin::new(reading).poll_frame(cx) {
-            std::task::Poll::Ready(Some(Ok(_))) => {}
-            std::task::Poll::Ready(_) => *body = None,
-            std::task::Poll::Pending => return,
+        match Pin::new(reading).poll_frame(cx) {
+            Poll::Ready(Some(Ok(_))) => {}
+            Poll::Ready(_) => *body = None,
+            Poll::Pending => return,
         }
     }
 }

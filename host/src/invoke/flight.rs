@@ -17,6 +17,7 @@ use tokio::{
 use super::{
     Inner, Passage,
     answer::Answer,
+    hold::Hold,
     prepare::{self, BodyFault},
 };
 use crate::{
@@ -25,9 +26,9 @@ use crate::{
     config::OnDisconnect,
     failure::{Code, Failure},
     guest::{Call, Meter},
-    lanes::{Panicked, Running, Task, admission::Permit},
+    lanes::{Panicked, Running, Task},
     registry::LivePlugin,
-    telemetry::{OpenRecord, RequestId},
+    telemetry::{OpenRecord, Record, RequestId},
 };
 
 /// A guest at work for one request, and what it is charged to.
@@ -35,17 +36,18 @@ pub(super) struct Flight {
     pub(super) host: Arc<Inner>,
     pub(super) plugin: Arc<LivePlugin>,
     pub(super) request_id: RequestId,
-    permit: Arc<Permit>,
     pub(super) ledger: Ledger,
     /// `None` once the guest has ended.
     pub(super) running: Option<Running<Result<(), Failure>>>,
+    hold: Hold,
     pub(super) fault: Arc<BodyFault>,
     pub(super) is_head: bool,
 }
 
 /// Where a request's use of the host is read and noted.
 pub(super) struct Ledger {
-    record: OpenRecord,
+    /// `None` once the request is over and only its work goes on.
+    record: Option<OpenRecord>,
     task: Arc<Task>,
     meter: Arc<Meter>,
     counts_fuel: bool,
@@ -77,7 +79,7 @@ impl Flight {
         let (request, fault) = prepare::for_guest(&passage, request);
         let Passage { record, request_id, admitted, hop, .. } = passage;
         record.note(|record| record.queue = admitted.waited);
-        let permit = Arc::new(admitted.permit);
+        let hold = Hold::new(admitted.permit);
         let task = Task::new(plugin.who, plugin.manifest.lane, limits.cpu);
         let meter = Arc::new(Meter::default());
         let caller = Caller {
@@ -87,7 +89,6 @@ impl Flight {
             request_id,
             hop,
             deadline,
-            permit: Some(Arc::clone(&permit)),
         };
         let (head, answered) = oneshot::channel();
         let call = Call {
@@ -98,9 +99,14 @@ impl Flight {
             metrics: Arc::clone(&plugin.metrics),
             head,
         };
-        let running = host.lanes.run(Arc::clone(&task), plugin.guest.clone().run(call));
-        let ledger = Ledger { record, task, meter, counts_fuel: limits.fuel.is_some() };
-        let flight = Self { host: Arc::clone(host), plugin, request_id, permit, ledger, running: Some(running), fault, is_head };
+        let (guest, held) = (plugin.guest.clone(), hold.clone());
+        let running = host.lanes.run(Arc::clone(&task), async move {
+            let ended = guest.run(call).await;
+            drop(held);
+            ended
+        });
+        let ledger = Ledger { record: Some(record), task, meter, counts_fuel: limits.fuel.is_some() };
+        let flight = Self { host: Arc::clone(host), plugin, request_id, ledger, running: Some(running), hold, fault, is_head };
         (flight, answered, deadline)
     }
 
@@ -156,20 +162,17 @@ impl Flight {
     pub(super) fn land(mut self, body: Body) {
         self.ledger.settle(&self.fault);
         let limit = self.plugin.manifest.limits.after_response;
-        let Some(running) = self.running.take() else { return };
-        self.ledger.close();
-        let granted = if limit.is_zero() { None } else { self.permit.to_background() };
-        match granted {
-            Some(background) => {
-                self.running = Some(running);
-                let host = Arc::clone(&self.host);
-                host.background.go_on(self, body, background, limit);
-            }
-            None => {
-                drop(running);
-                self.plugin.metrics.background_ended("no-permit");
-            }
+        if self.running.is_none() {
+            return;
         }
+        if limit.is_zero() || !self.hold.go_on() {
+            self.running = None;
+            self.plugin.metrics.background_ended("no-permit");
+            return;
+        }
+        self.ledger.let_go();
+        let host = Arc::clone(&self.host);
+        host.background.go_on(self, body, limit);
     }
 
     /// The response broke, or its reader left: the guest goes, and the request is over.
@@ -200,22 +203,28 @@ impl Flight {
 
 impl Ledger {
     pub(super) fn fail(&self, failure: &Failure) {
-        self.record.note(|record| record.fail(failure));
+        self.note(|record| record.fail(failure));
     }
 
     /// Notes what was used so far, and lets go of the record: the request is over.
     pub(super) fn settle(&self, fault: &BodyFault) {
         let cpu = self.cpu();
-        self.record.note(|record| {
+        self.note(|record| {
             record.cpu = cpu;
             record.fuel = self.counts_fuel.then(|| self.meter.fuel());
             record.bytes_in = fault.read();
         });
     }
 
-    /// Lets the record be written now, though work may go on.
-    fn close(&self) {
-        self.record.close();
+    /// Lets the record be written as soon as the response's reader is done, though work goes on.
+    fn let_go(&mut self) {
+        self.record = None;
+    }
+
+    fn note(&self, known: impl FnOnce(&mut Record)) {
+        if let Some(record) = &self.record {
+            record.note(known);
+        }
     }
 
     /// CPU time used so far, in whatever instance.

@@ -6,6 +6,7 @@
 mod answer;
 mod background;
 mod flight;
+mod hold;
 mod prepare;
 
 use std::sync::Arc;
@@ -22,9 +23,9 @@ use crate::{
     failure::{Code, Failure},
     lanes::{
         Lanes,
-        admission::{Admitted, Claim, Gates},
+        admission::{Admitted, Claim, Gate, Gates, Refusal, Refused},
     },
-    registry::{Found, LivePlugin, Registry},
+    registry::{Current, Found, LivePlugin},
     telemetry::{Metrics, OpenRecord, RequestId},
 };
 
@@ -52,7 +53,7 @@ impl Trigger {
 pub struct Invoker(Arc<Inner>);
 
 struct Inner {
-    registry: Arc<Registry>,
+    current: Current,
     lanes: Lanes,
     gates: Gates,
     metrics: Arc<Metrics>,
@@ -72,9 +73,9 @@ struct Passage {
 }
 
 impl Invoker {
-    /// An invoker of the registry's plugins.
-    pub fn new(registry: Arc<Registry>, lanes: Lanes, gates: Gates, metrics: Arc<Metrics>) -> Self {
-        Self(Arc::new(Inner { registry, lanes, gates, metrics, background: Background::default() }))
+    /// An invoker of whatever plugins are live.
+    pub fn new(current: Current, lanes: Lanes, gates: Gates, metrics: Arc<Metrics>) -> Self {
+        Self(Arc::new(Inner { current, lanes, gates, metrics, background: Background::default() }))
     }
 
     /// Work that went on after its response, to be waited for at shutdown.
@@ -92,18 +93,18 @@ impl Invoker {
     /// its manifest says `on_disconnect = "finish"`.
     pub async fn call(&self, record: OpenRecord, request_id: RequestId, request: Request<Body>) -> Result<Response<Body>, Failure> {
         let host = request.uri().authority().map(|authority| authority.as_str());
-        let found = self.0.registry.table().find(host, request.uri().path(), request.method())?;
+        let found = self.0.current.table().find(host, request.uri().path(), request.method())?;
         note_plugin(&record, &found);
         prepare::check_length(&request, &found.plugin.manifest.limits)?;
         let claim = claim(&found.plugin);
-        let admitted = self.0.gates.enter(claim).await.map_err(|refused| refusal(&refused, &record))?;
+        let admitted = self.0.gates.enter(claim).await.map_err(|refused| refusal(refused, &record))?;
         let passage = Passage { found, trigger: Trigger::Http, hop: 0, record, request_id, admitted, latest: None };
         Flight::start(&self.0, passage, request).await
     }
 
     /// Runs a request of one plugin in another of the same tenant.
     async fn call_plugin(self, caller: Caller, callee: String, request: Request<Body>) -> Result<Response<Body>, Failure> {
-        let table = self.0.registry.table();
+        let table = self.0.current.table();
         let plugin = table.find_plugin(&caller.tenant, &callee).cloned().ok_or_else(|| {
             Failure::new(Code::Unavailable, format!("The tenant has no plugin {callee} that is live."))
         })?;
@@ -117,9 +118,13 @@ impl Invoker {
             None,
         );
         let ended = self.admit_nested(caller, plugin, record.clone(), request).await;
-        if let Err(failure) = &ended {
-            record.note(|record| record.fail(failure));
-        }
+        record.note(|record| match &ended {
+            Ok(response) => record.status = response.status().as_u16(),
+            Err(failure) => {
+                record.status = failure.code.row().status;
+                record.fail(failure);
+            }
+        });
         ended
     }
 
@@ -134,11 +139,10 @@ impl Invoker {
         let found = Found { plugin, route, params };
         note_plugin(&record, &found);
         prepare::check_length(&request, &found.plugin.manifest.limits)?;
-        let permit = caller.permit.ok_or_else(|| Failure::plain(Code::Unavailable))?;
         let remaining = caller.deadline.saturating_duration_since(Instant::now());
         let hop = caller.hop + 1;
-        let entered = self.0.gates.enter_nested(claim(&found.plugin), &permit, hop, remaining).await;
-        let admitted = entered.map_err(|refused| refusal(&refused, &record))?;
+        let entered = self.0.gates.enter_nested(claim(&found.plugin), hop, remaining).await;
+        let admitted = entered.map_err(|refused| refusal(refused, &record))?;
         let passage = Passage {
             found,
             trigger: Trigger::Plugin,
@@ -156,4 +160,46 @@ impl CallPlugin for Invoker {
     fn call(&self, caller: &Caller, callee: &str, request: Request<Body>) -> BoxFuture<'static, Result<Response<Body>, Failure>> {
         Box::pin(self.clone().call_plugin(caller.clone(), callee.to_owned(), request))
     }
+}
+
+/// Who serves the request, for its line in the log.
+fn note_plugin(record: &OpenRecord, found: &Found) {
+    let plugin = &found.plugin;
+    record.note(|record| {
+        record.plugin = Some(Arc::clone(&plugin.metrics));
+        record.revision = Some(Arc::clone(&plugin.revision));
+        record.lane = Some(plugin.manifest.lane.name());
+        record.route = Some(plugin.manifest.routes[found.route].path.as_str().into());
+    });
+}
+
+/// What the plugin asks of the gates for one request.
+fn claim(plugin: &LivePlugin) -> Claim {
+    let limits = &plugin.manifest.limits;
+    Claim {
+        who: plugin.who,
+        lane: plugin.manifest.lane,
+        plugin_max: limits.max_concurrent,
+        tenant_max: plugin.owner.max_concurrent.unwrap_or(u32::MAX),
+        tenant_weight: plugin.owner.weight,
+        queue: limits.queue,
+        queue_timeout: limits.queue_timeout,
+        per_instance: plugin.manifest.instances.max_concurrent,
+    }
+}
+
+/// What a refusal at the gates means, naming the gate that held the request.
+fn refusal(refused: Refused, record: &OpenRecord) -> Failure {
+    record.note(|record| record.queue = refused.waited);
+    let (code, what) = match refused.refusal {
+        Refusal::Full => (Code::QueueFull, "Too many requests wait already"),
+        Refusal::Timeout => (Code::QueueTimeout, "The request waited too long for its turn"),
+    };
+    let (held, remedy) = match refused.gate {
+        Gate::Plugin => ("the plugin's limits.max_concurrent", "raise limits.max_concurrent or limits.queue"),
+        Gate::Tenant => ("the tenant's caps.max_concurrent", "raise the tenant's caps.max_concurrent in wasmbay.toml"),
+        Gate::Host => ("the host's max_concurrent", "raise max_concurrent in wasmbay.toml"),
+        Gate::Slots => ("the lane's instance slots", "raise io_instances or compute_instances in wasmbay.toml"),
+    };
+    Failure::new(code, format!("{what}, held by {held}.")).remedy(remedy)
 }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::{Buf as _, Bytes};
-use http::{HeaderMap, HeaderName, HeaderValue, Request, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri, header, uri::PathAndQuery};
 use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt as _;
 
@@ -36,6 +36,7 @@ pub(super) fn check_length(request: &Request<Body>, limits: &Limits) -> Result<(
 /// The request as the guest sees it, and the fault its body may turn out to have.
 pub(super) fn for_guest(passage: &Passage, mut request: Request<Body>) -> (Request<Body>, Arc<BodyFault>) {
     tell(request.headers_mut(), passage);
+    strip_base_path(&mut request, &passage.found.plugin.owner.base_path);
     let fault = Arc::new(BodyFault::default());
     let limit = passage.found.plugin.manifest.limits.request_body.0;
     let request = request.map(|inner| Limited { inner, left: limit, fault: Arc::clone(&fault) }.boxed_unsync());
@@ -65,6 +66,21 @@ fn tell(headers: &mut HeaderMap, passage: &Passage) {
         if let (Ok(name), Ok(value)) = (name, HeaderValue::from_str(value)) {
             headers.insert(name, value);
         }
+    }
+}
+
+/// A tenant under a path prefix does not see it.
+fn strip_base_path(request: &mut Request<Body>, base: &str) {
+    if base.is_empty() {
+        return;
+    }
+    let mut uri = request.uri().clone().into_parts();
+    let rest = uri.path_and_query.as_ref().and_then(|path| path.as_str().strip_prefix(base));
+    let path = rest.map(|rest| if rest.starts_with('/') { rest.to_owned() } else { format!("/{rest}") });
+    if let Some(path) = path.and_then(|path| PathAndQuery::try_from(path).ok()) {
+        uri.path_and_query = Some(path);
+        // Only the path changed, and it is a valid one.
+        *request.uri_mut() = Uri::from_parts(uri).unwrap_or_default();
     }
 }
 

@@ -5,6 +5,7 @@
 //! store. Nothing on the way there touches what is live.
 
 mod compile_child;
+mod current;
 mod files;
 mod live;
 mod loader;
@@ -15,6 +16,7 @@ mod table;
 mod tenants;
 
 pub use compile_child::{COMMAND as COMPILE_COMMAND, CompileFault, CompileLimits, Compiler, child_main};
+pub use current::Current;
 pub use live::{LivePlugin, Owner, Params};
 pub use loader::{EngineLoader, Loader};
 pub use revision::{Digest, MANIFEST_FILE, MAX_COMPONENT, QUIET, Revision};
