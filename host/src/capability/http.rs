@@ -28,7 +28,11 @@ pub enum Refused {
 ///
 /// # Cancel safety
 /// Dropping the future cancels the request, and the callee with it.
-pub(crate) async fn send(caller: &Caller, plugins: &Arc<dyn CallPlugin>, request: Request<Body>) -> Result<Response<Body>, Refused> {
+pub(crate) async fn send(
+    caller: &Caller,
+    plugins: &Arc<dyn CallPlugin>,
+    request: Request<Body>,
+) -> Result<Response<Body>, Refused> {
     let host = request.uri().host().unwrap_or_default().to_ascii_lowercase();
     let Some(callee) = plugins::callee(&host) else {
         return Err(Refused::Denied(format!(

@@ -9,11 +9,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use crate::{
-    config::Manifest,
-    lanes::Who,
-    telemetry::RequestId,
-};
+use crate::{config::Manifest, lanes::Who, telemetry::RequestId};
 
 /// The request on whose behalf a guest acts: whose it is, what it may do and how much it has left.
 #[derive(Clone)]

@@ -21,7 +21,12 @@ pub trait CallPlugin: Send + Sync {
     ///
     /// # Cancel safety
     /// Dropping the future cancels the callee.
-    fn call(&self, caller: &Caller, callee: &str, request: Request<Body>) -> BoxFuture<'static, Result<Response<Body>, Failure>>;
+    fn call(
+        &self,
+        caller: &Caller,
+        callee: &str,
+        request: Request<Body>,
+    ) -> BoxFuture<'static, Result<Response<Body>, Failure>>;
 }
 
 /// The plugin that a host name addresses, if it addresses one at all.

@@ -24,7 +24,8 @@ pub(super) fn component(file: &Path, bytes: &[u8]) -> anyhow::Result<Vec<u8>> {
     if !wasm.starts_with(b"\0asm") {
         bail!("the file is neither WebAssembly nor its text form");
     }
-    let module = Module::new(&Engine::default(), &wasm).map_err(|error| anyhow!("the module is not valid: {error:#}"))?;
+    let module =
+        Module::new(&Engine::default(), &wasm).map_err(|error| anyhow!("the module is not valid: {error:#}"))?;
     let preview1 = module.imports().any(|import| import.module() == preview1::WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME);
     let command = module.exports().any(|export| export.name() == "_start");
     match (preview1 || command, command) {
@@ -45,7 +46,11 @@ fn adapted(wasm: &[u8], adapter: &[u8]) -> anyhow::Result<Vec<u8>> {
 }
 
 fn encode(encoder: ComponentEncoder, wasm: &[u8]) -> anyhow::Result<Vec<u8>> {
-    encoder.validate(true).module(wasm).and_then(|mut encoder| encoder.encode()).context("the module does not make a component")
+    encoder
+        .validate(true)
+        .module(wasm)
+        .and_then(|mut encoder| encoder.encode())
+        .context("the module does not make a component")
 }
 
 /// A core module that names its imports and exports canonically (`wasi:http/types@0.2.x`, and so on) but does not carry

@@ -5,18 +5,10 @@ use std::{
     sync::Arc,
 };
 
-use wasmtime::{
-    Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig,
-    component::Linker,
-};
+use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, component::Linker};
 
 use super::{links, state::State};
-use crate::{
-    capability::plugins::CallPlugin,
-    config::Lane,
-    lanes::Lanes,
-    units::ByteSize,
-};
+use crate::{capability::plugins::CallPlugin, config::Lane, lanes::Lanes, units::ByteSize};
 
 /// What the engines are made from. The same values in the compile child and in the host make compatible code.
 #[derive(Clone, Debug)]
@@ -77,11 +69,7 @@ impl Engines {
     ///
     /// # Errors
     /// When the address space or the kernel's map limit does not hold the instance slots.
-    pub fn new(
-        settings: &EngineSettings,
-        lanes: &Lanes,
-        plugins: Arc<dyn CallPlugin>,
-    ) -> anyhow::Result<Arc<Self>> {
+    pub fn new(settings: &EngineSettings, lanes: &Lanes, plugins: Arc<dyn CallPlugin>) -> anyhow::Result<Arc<Self>> {
         Ok(Arc::new(Self {
             io: LaneEngine::new(settings, Lane::Io, settings.io_instances, lanes)?,
             compute: LaneEngine::new(settings, Lane::Compute, settings.compute_instances, lanes)?,
@@ -111,7 +99,10 @@ impl Engines {
 impl LaneEngine {
     fn new(settings: &EngineSettings, lane: Lane, slots: u32, lanes: &Lanes) -> anyhow::Result<Self> {
         let mut config = config(settings, lane);
-        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(settings, slots.saturating_add(SPARE_SLOTS))));
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(
+            settings,
+            slots.saturating_add(SPARE_SLOTS),
+        )));
         let engine = Engine::new(&config)?;
         let weak = engine.weak();
         lanes.on_tick(Box::new(move || match weak.upgrade() {

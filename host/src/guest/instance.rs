@@ -99,8 +99,7 @@ impl Instance {
     pub(super) async fn create(plugin: &Loaded, errand: Arc<Errand>) -> Result<Self, Failure> {
         errand.log.instance_made();
         let fuel = plugin.fuel;
-        let mut store =
-            store(plugin, &Desk::new(errand)).map_err(|error| outcome::failure(&error, None))?;
+        let mut store = store(plugin, &Desk::new(errand)).map_err(|error| outcome::failure(&error, None))?;
         store.epoch_deadline_callback(move |store| tick(store, fuel));
         match plugin.instantiate(&mut store).await {
             Ok(guest) => Ok(Self { store, guest, served: 0, idle_since: Instant::now() }),

@@ -39,7 +39,8 @@ impl Engines {
     pub async unsafe fn load(self: &Arc<Self>, manifest: &Manifest, artefact: &[u8]) -> Result<Plugin, Vec<String>> {
         let lane = self.lane(manifest.lane);
         // SAFETY: the caller vouches for the artefact.
-        let component = unsafe { Component::deserialize(&lane.engine, artefact) }.map_err(|error| vec![format!("{error:#}")])?;
+        let component =
+            unsafe { Component::deserialize(&lane.engine, artefact) }.map_err(|error| vec![format!("{error:#}")])?;
         let pre = lane.linker.instantiate_pre(&component).map_err(|error| vec![self.link_fault(&error)])?;
         let binding = self.binding(&component, pre)?;
         let limits = &manifest.limits;
@@ -77,7 +78,10 @@ impl Engines {
         if exports("wasi:cli/run@0.2.") {
             return CommandPre::new(pre).map(Binding::Cgi).map_err(fault);
         }
-        Err(vec!["it exports no handler: neither wasi:http/incoming-handler@0.2, wasi:http/handler@0.3 nor wasi:cli/run@0.2".to_owned()])
+        Err(vec![
+            "it exports no handler: neither wasi:http/incoming-handler@0.2, wasi:http/handler@0.3 nor wasi:cli/run@0.2"
+                .to_owned(),
+        ])
     }
 
     /// What a failed link means to an author.
@@ -123,14 +127,19 @@ impl Loaded {
         let instances = manifest.instances;
         if self.kind() == Kind::Cgi {
             if instances.max_requests > 1 {
-                faults.push("instances.max_requests: a CGI command serves one request and exits; leave it at 1".to_owned());
+                faults.push(
+                    "instances.max_requests: a CGI command serves one request and exits; leave it at 1".to_owned(),
+                );
             }
             if !manifest.grants.plugins.is_empty() {
                 faults.push("grants.plugins: a CGI command cannot call out; build it as a wasi:http guest".to_owned());
             }
         }
         if instances.max_concurrent > 1 && self.kind() != Kind::Http03 {
-            faults.push("instances.max_concurrent: only wasi:http 0.3 guests serve several requests at once; leave it at 1".to_owned());
+            faults.push(
+                "instances.max_concurrent: only wasi:http 0.3 guests serve several requests at once; leave it at 1"
+                    .to_owned(),
+            );
         }
         if instances.max_concurrent > 1 && manifest.lane == Lane::Compute {
             faults.push("instances.max_concurrent: only in lane = \"io\"".to_owned());

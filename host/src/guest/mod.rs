@@ -23,6 +23,9 @@ mod shared;
 mod state;
 mod stdio;
 
+#[cfg(test)]
+mod tests;
+
 pub use call::{Call, Meter};
 pub use compile::compile;
 pub use engine::{EngineSettings, Engines};

@@ -53,7 +53,9 @@ pub(super) fn to_guest(failure: &Failure) -> HttpError {
         Code::ClientGone => HttpError::ConnectionTerminated,
         Code::NoRoute => HttpError::DestinationNotFound,
         Code::Unavailable | Code::Draining => HttpError::DestinationUnavailable,
-        Code::QueueFull | Code::QueueTimeout | Code::HostFull | Code::QuotaExceeded => HttpError::ConnectionLimitReached,
+        Code::QueueFull | Code::QueueTimeout | Code::HostFull | Code::QuotaExceeded => {
+            HttpError::ConnectionLimitReached
+        }
         Code::Timeout => HttpError::HttpResponseTimeout,
         Code::Loop => HttpError::LoopDetected,
         Code::MethodNotAllowed => HttpError::HttpRequestMethodInvalid,

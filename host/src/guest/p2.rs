@@ -7,20 +7,26 @@ use wasmtime_wasi_http::{
     p2::bindings::{Proxy, http::types::Scheme},
 };
 
-use super::{body, state::State, plugin::Deliver};
+use super::{body, plugin::Deliver, state::State};
 use crate::{
     body::Body,
     failure::{Code, Failure},
 };
 
 /// Runs the handler to its end; the head goes out through `deliver` as soon as the guest sets it.
-pub(super) async fn serve(store: &mut Store<State>, proxy: &Proxy, request: Request<Body>, deliver: Deliver) -> wasmtime::Result<()> {
+pub(super) async fn serve(
+    store: &mut Store<State>,
+    proxy: &Proxy,
+    request: Request<Body>,
+    deliver: Deliver,
+) -> wasmtime::Result<()> {
     let mut http = store.data_mut().http();
     let request = http.new_incoming_request(Scheme::Http, request.map(body::into_guest))?;
     let out = http.new_response_outparam_from_callback(move |answer| match answer {
         Ok(response) => deliver.response(response),
         Err(code) => deliver.refuse(
-            Failure::new(Code::GuestError, "The plugin answered with an error instead of a response.").inside(format!("{code:?}")),
+            Failure::new(Code::GuestError, "The plugin answered with an error instead of a response.")
+                .inside(format!("{code:?}")),
         ),
     })?;
     proxy.wasi_http_incoming_handler().call_handle(store, request, out).await

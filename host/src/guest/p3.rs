@@ -9,7 +9,10 @@ use wasmtime::{
 };
 use wasmtime_wasi_http::{
     Error, WasiHttpView as _,
-    p3::{self, bindings::{Service, http::types::ErrorCode}},
+    p3::{
+        self,
+        bindings::{Service, http::types::ErrorCode},
+    },
 };
 
 use super::{body, plugin::Deliver, state::State};
@@ -19,7 +22,12 @@ use crate::{
 };
 
 /// Runs the handler, the body's stream and whatever the guest started beside them to their end.
-pub(super) async fn serve(store: &mut Store<State>, service: &Service, request: Request<Body>, deliver: Deliver) -> wasmtime::Result<()> {
+pub(super) async fn serve(
+    store: &mut Store<State>,
+    service: &Service,
+    request: Request<Body>,
+    deliver: Deliver,
+) -> wasmtime::Result<()> {
     store
         .run_concurrent(async |accessor| {
             Started::new(accessor, service, request)?.finish(accessor, service, deliver).await?;
@@ -57,7 +65,12 @@ impl Started {
     }
 
     /// Waits for the handler's response; the body's stream moves on in the store's event loop.
-    pub(super) async fn finish(self, accessor: &Accessor<State>, service: &Service, deliver: Deliver) -> wasmtime::Result<()> {
+    pub(super) async fn finish(
+        self,
+        accessor: &Accessor<State>,
+        service: &Service,
+        deliver: Deliver,
+    ) -> wasmtime::Result<()> {
         let (answer,) = service.wasi_http_handler().func_handle().finish_call_concurrent(accessor, self.call).await?;
         match answer {
             Ok(response) => {

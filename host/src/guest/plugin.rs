@@ -72,7 +72,11 @@ pub(super) struct Deliver {
 }
 
 impl Deliver {
-    pub(super) fn new(head: oneshot::Sender<Result<Response<Body>, Failure>>, limit: u64, verdict: &Arc<Verdict>) -> Self {
+    pub(super) fn new(
+        head: oneshot::Sender<Result<Response<Body>, Failure>>,
+        limit: u64,
+        verdict: &Arc<Verdict>,
+    ) -> Self {
         Self { head, limit, verdict: Arc::clone(verdict), delivered: None }
     }
 

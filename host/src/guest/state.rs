@@ -6,8 +6,8 @@ use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
-use crate::capability::plugins::CallPlugin;
 use super::{call::Desk, hooks::Hooks, limiter::Limiter};
+use crate::capability::plugins::CallPlugin;
 
 /// Host objects one store may hold: streams, pollables, bodies, headers. A request uses a dozen.
 const MAX_RESOURCES: usize = 4096;

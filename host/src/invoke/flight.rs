@@ -57,7 +57,11 @@ type Head = oneshot::Receiver<Result<Response<Body>, Failure>>;
 
 impl Flight {
     /// Runs an admitted request until its response's head; the body goes on with the rest of it.
-    pub(super) async fn start(host: &Arc<Inner>, passage: Passage, request: Request<Body>) -> Result<Response<Body>, Failure> {
+    pub(super) async fn start(
+        host: &Arc<Inner>,
+        passage: Passage,
+        request: Request<Body>,
+    ) -> Result<Response<Body>, Failure> {
         let (flight, head, deadline) = Self::launch(host, passage, request);
         match flight.plugin.manifest.on_disconnect {
             OnDisconnect::Cancel => flight.until_head(head, deadline).await,
@@ -106,7 +110,8 @@ impl Flight {
             ended
         });
         let ledger = Ledger { record: Some(record), task, meter, counts_fuel: limits.fuel.is_some() };
-        let flight = Self { host: Arc::clone(host), plugin, request_id, ledger, running: Some(running), hold, fault, is_head };
+        let flight =
+            Self { host: Arc::clone(host), plugin, request_id, ledger, running: Some(running), hold, fault, is_head };
         (flight, answered, deadline)
     }
 

@@ -91,7 +91,12 @@ impl Invoker {
     /// # Cancel safety
     /// Dropping the future, or the response's body before its end, is the client leaving: the guest is dropped unless
     /// its manifest says `on_disconnect = "finish"`.
-    pub async fn call(&self, record: OpenRecord, request_id: RequestId, request: Request<Body>) -> Result<Response<Body>, Failure> {
+    pub async fn call(
+        &self,
+        record: OpenRecord,
+        request_id: RequestId,
+        request: Request<Body>,
+    ) -> Result<Response<Body>, Failure> {
         let host = request.uri().authority().map(|authority| authority.as_str());
         let found = self.0.current.table().find(host, request.uri().path(), request.method())?;
         note_plugin(&record, &found);
@@ -103,7 +108,12 @@ impl Invoker {
     }
 
     /// Runs a request of one plugin in another of the same tenant.
-    async fn call_plugin(self, caller: Caller, callee: String, request: Request<Body>) -> Result<Response<Body>, Failure> {
+    async fn call_plugin(
+        self,
+        caller: Caller,
+        callee: String,
+        request: Request<Body>,
+    ) -> Result<Response<Body>, Failure> {
         let table = self.0.current.table();
         let plugin = table.find_plugin(&caller.tenant, &callee).cloned().ok_or_else(|| {
             Failure::new(Code::Unavailable, format!("The tenant has no plugin {callee} that is live."))
@@ -157,7 +167,12 @@ impl Invoker {
 }
 
 impl CallPlugin for Invoker {
-    fn call(&self, caller: &Caller, callee: &str, request: Request<Body>) -> BoxFuture<'static, Result<Response<Body>, Failure>> {
+    fn call(
+        &self,
+        caller: &Caller,
+        callee: &str,
+        request: Request<Body>,
+    ) -> BoxFuture<'static, Result<Response<Body>, Failure>> {
         Box::pin(self.clone().call_plugin(caller.clone(), callee.to_owned(), request))
     }
 }

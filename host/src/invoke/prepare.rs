@@ -26,7 +26,8 @@ const RESERVED: &str = "wasmbay-";
 
 /// Refuses a body that says beforehand that it is too large.
 pub(super) fn check_length(request: &Request<Body>, limits: &Limits) -> Result<(), Failure> {
-    let length = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    let length =
+        request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     match length {
         Some(length) if length > limits.request_body.0 => Err(Failure::plain(Code::BodyTooLarge)),
         _ => Ok(()),

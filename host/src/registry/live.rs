@@ -38,6 +38,7 @@ pub struct Owner {
 }
 
 /// One revision of one plugin, ready to serve. Freed when the table and the last request have let go of it.
+#[derive(Debug)]
 pub struct LivePlugin<G = guest::Plugin> {
     /// Its tenant.
     pub owner: Owner,
@@ -63,6 +64,7 @@ pub struct LivePlugin<G = guest::Plugin> {
 }
 
 /// What a [`LivePlugin`] is made from.
+#[derive(Debug)]
 pub(super) struct Parts<G> {
     pub(super) owner: Owner,
     pub(super) who: Who,

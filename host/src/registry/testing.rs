@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     config::{Caps, Grants, Instances, Lane, Limits, Manifest, Methods, OnDisconnect, Route, TenantPlace},
+    telemetry::Metrics,
     units::ByteSize,
 };
 
@@ -77,5 +78,6 @@ pub(super) fn plugin<G>(
     let who = Ids::default().who(tenant, &tenants[tenant], name);
     let (owner, digest) = (tenants[tenant].owner(), Digest::new(name.as_bytes(), b""));
     let folder = tenants[tenant].folder.join(name);
-    Arc::new(LivePlugin::new(Parts { owner, who, manifest, guest, digest, folder }, &Census::default()))
+    let metrics = Metrics::new().plugin(&owner.tenant, &manifest.name);
+    Arc::new(LivePlugin::new(Parts { owner, who, manifest, guest, digest, folder, metrics }, &Census::default()))
 }

@@ -13,7 +13,9 @@ const DEFAULT_PORT: u16 = 80;
 /// guest, who has to check them.
 pub(super) fn variables(request: &Request<Body>) -> Vec<(String, String)> {
     let uri = request.uri();
-    let text = |name: HeaderName| request.headers().get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+    let text = |name: HeaderName| {
+        request.headers().get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+    };
     let base = text(HeaderName::from_static("wasmbay-base-path")).unwrap_or_default();
     let mut variables = vec![
         pair("GATEWAY_INTERFACE", "CGI/1.1"),
@@ -34,7 +36,8 @@ pub(super) fn variables(request: &Request<Body>) -> Vec<(String, String)> {
 
 fn headers(request: &Request<Body>) -> impl Iterator<Item = (String, String)> {
     request.headers().keys().filter(|name| !is_special(name)).map(|name| {
-        let values: Vec<_> = request.headers().get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+        let values: Vec<_> =
+            request.headers().get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
         // RFC 9110, section 5.3: values of one name combine with commas; cookies with semicolons (RFC 6265).
         let separator = if name == header::COOKIE { "; " } else { ", " };
         (format!("HTTP_{}", name.as_str().to_ascii_uppercase().replace('-', "_")), values.join(separator))

@@ -62,7 +62,10 @@ fn parse(head: &[u8]) -> Result<Response<()>, String> {
             continue;
         }
         let shown = || String::from_utf8_lossy(line).into_owned();
-        let colon = line.iter().position(|byte| *byte == b':').ok_or_else(|| format!("no colon in the header line {:?}", shown()))?;
+        let colon = line
+            .iter()
+            .position(|byte| *byte == b':')
+            .ok_or_else(|| format!("no colon in the header line {:?}", shown()))?;
         let value = line[colon + 1..].trim_ascii();
         let name = HeaderName::from_bytes(&line[..colon]).map_err(|_| format!("no header name in {:?}", shown()))?;
         if name == "status" {
@@ -87,7 +90,8 @@ fn content_length(response: &Response<()>) -> Result<Option<u64>, String> {
     match (values.next(), values.next()) {
         (None, _) => Ok(None),
         (Some(value), None) => {
-            let digits = value.to_str().ok().filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()));
+            let digits =
+                value.to_str().ok().filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()));
             digits.and_then(|text| text.parse().ok()).map(Some).ok_or_else(|| "Content-Length is no number".to_owned())
         }
         _ => Err("two Content-Length headers".to_owned()),
@@ -177,7 +181,10 @@ mod tests {
 
     #[tokio::test]
     async fn content_length_ends_the_body_and_a_short_one_is_no_clean_end() {
-        assert_eq!(answer(&["Status: 200\nContent-Length: 2\n\nabc", "def"]).await, Ok((StatusCode::OK, "ab".to_owned())));
+        assert_eq!(
+            answer(&["Status: 200\nContent-Length: 2\n\nabc", "def"]).await,
+            Ok((StatusCode::OK, "ab".to_owned()))
+        );
         assert!(answer(&["Status: 200\nContent-Length: 9\n\nabc"]).await.is_err());
     }
 }

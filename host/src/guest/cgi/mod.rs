@@ -17,7 +17,12 @@ use crate::{
 /// Runs the command to its exit; the head goes out as soon as its headers are complete.
 ///
 /// The response ends at its `Content-Length` or when the command exits; a status other than 0 breaks it off.
-pub(super) async fn serve(store: &mut Store<State>, command: &Command, request: Request<Body>, deliver: Deliver) -> wasmtime::Result<()> {
+pub(super) async fn serve(
+    store: &mut Store<State>,
+    command: &Command,
+    request: Request<Body>,
+    deliver: Deliver,
+) -> wasmtime::Result<()> {
     let (sender, stdout, output) = pipe::pipe();
     let mut context = bare_context(&store.data().desk);
     for (name, value) in environment::variables(&request) {
@@ -34,9 +39,8 @@ pub(super) async fn serve(store: &mut Store<State>, command: &Command, request: 
     let answer = async {
         match head::read(output).await {
             Ok(response) => deliver.response(response),
-            Err(reason) => deliver.refuse(
-                Failure::new(Code::BadResponse, "The plugin's output is not a CGI response.").inside(reason),
-            ),
+            Err(reason) => deliver
+                .refuse(Failure::new(Code::BadResponse, "The plugin's output is not a CGI response.").inside(reason)),
         }
     };
     let (ended, ()) = futures_util::future::join(run, answer).await;

@@ -73,7 +73,9 @@ impl OutputStream for Writer {
             return Ok(());
         }
         self.sender()?.try_send(bytes).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => StreamError::Trap(wasmtime::Error::msg("a write without asking for room first")),
+            mpsc::error::TrySendError::Full(_) => {
+                StreamError::Trap(wasmtime::Error::msg("a write without asking for room first"))
+            }
             mpsc::error::TrySendError::Closed(_) => StreamError::Closed,
         })
     }

@@ -33,7 +33,8 @@ const KEEP_IDLE: Duration = Duration::from_secs(60);
 /// Starts an instance; it takes requests at once and works on them as soon as it is made.
 pub(super) fn start(plugin: &Arc<Loaded>, errand: &Arc<Errand>) -> Arc<Room> {
     let (inbox, tickets) = mpsc::unbounded_channel();
-    let room = Arc::new(Room { inbox, seats: std::sync::Mutex::new(Seats::default()), changed: tokio::sync::Notify::new() });
+    let room =
+        Arc::new(Room { inbox, seats: std::sync::Mutex::new(Seats::default()), changed: tokio::sync::Notify::new() });
     // The requests have budgets of their own, kept in the ledger; the instance as a whole has none.
     let task = Task::new(errand.caller.who, plugin.lane, Duration::MAX);
     let desk = Desk::new(Arc::clone(errand));
@@ -107,7 +108,8 @@ impl Worker {
         tickets: &mut mpsc::UnboundedReceiver<Ticket>,
         waiting: &mut Waiting,
     ) -> wasmtime::Result<()> {
-        let mut events = pin!(store.run_concurrent(async |accessor| self.serve(accessor, service, tickets, waiting).await));
+        let mut events =
+            pin!(store.run_concurrent(async |accessor| self.serve(accessor, service, tickets, waiting).await));
         poll_fn(|cx| {
             let polled = events.as_mut().poll(cx);
             match self.ledger.charge(self.task.cpu(), None) {
