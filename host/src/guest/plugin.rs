@@ -90,6 +90,11 @@ impl Deliver {
         (Self { delivered: Some(sender), ..Self::new(head, limit, verdict) }, delivered)
     }
 
+    /// Where the guest's failure is said, for those who must say it before they let go of the body's other end.
+    pub(super) fn verdict(&self) -> Arc<Verdict> {
+        Arc::clone(&self.verdict)
+    }
+
     /// Sends the head. A receiver that is gone means a client that is gone; the guest's driver is dropped soon.
     pub(super) fn response(self, response: Response<WasiBody>) {
         let _ = self.head.send(Ok(body::response_from_guest(response, self.limit, self.verdict, self.delivered)));

@@ -15,11 +15,26 @@ use wasmtime_wasi_http::{DEFAULT_FORBIDDEN_HEADERS, WasiBody};
 /// Bytes of header lines a command may write: as much as a front server accepts of a client.
 const MAX_HEAD: usize = 64 << 10;
 
+/// Why there is no head.
+#[derive(Debug, PartialEq)]
+pub(super) enum Malformed {
+    /// The output ended before the head did.
+    Ended,
+    /// It is not a head; the text says why, for the log.
+    Broken(String),
+}
+
+impl From<String> for Malformed {
+    fn from(reason: String) -> Self {
+        Self::Broken(reason)
+    }
+}
+
 /// Reads the head from a command's output and leaves the rest of it as the body.
 ///
 /// # Errors
 /// What is wrong with the output, for the log.
-pub(super) async fn read(mut output: mpsc::Receiver<Bytes>) -> Result<Response<WasiBody>, String> {
+pub(super) async fn read(mut output: mpsc::Receiver<Bytes>) -> Result<Response<WasiBody>, Malformed> {
     let mut seen = BytesMut::new();
     loop {
         if let Some((length, rest)) = blank_line(&seen) {
@@ -29,11 +44,11 @@ pub(super) async fn read(mut output: mpsc::Receiver<Bytes>) -> Result<Response<W
             return Ok(response.map(|()| Output { first: Some(left), output, left: length }.boxed_unsync()));
         }
         if seen.len() > MAX_HEAD {
-            return Err(format!("no blank line within the first {MAX_HEAD} bytes"));
+            return Err(format!("no blank line within the first {MAX_HEAD} bytes").into());
         }
         match output.recv().await {
             Some(chunk) => seen.extend_from_slice(&chunk),
-            None => return Err("the output ended before the blank line behind the headers".to_owned()),
+            None => return Err(Malformed::Ended),
         }
     }
 }
@@ -153,7 +168,7 @@ impl http_body::Body for Output {
 mod tests {
     use super::*;
 
-    async fn answer(chunks: &[&'static str]) -> Result<(StatusCode, String), String> {
+    async fn answer(chunks: &[&'static str]) -> Result<(StatusCode, String), Malformed> {
         let (sender, receiver) = mpsc::channel(chunks.len() + 1);
         for chunk in chunks {
             sender.send(Bytes::from_static(chunk.as_bytes())).await.expect("room for every chunk");
@@ -173,7 +188,7 @@ mod tests {
         assert_eq!(redirect, Ok((StatusCode::FOUND, String::new())));
         let status = answer(&["Status: 404 Not Found\nContent-Type: a/b\n\nno"]).await;
         assert_eq!(status, Ok((StatusCode::NOT_FOUND, "no".to_owned())));
-        assert!(answer(&["hello"]).await.is_err());
+        assert_eq!(answer(&["hello"]).await, Err(Malformed::Ended));
         assert!(answer(&["X: 1\n\nhello"]).await.is_err());
         assert!(answer(&["Status: 100\n\n"]).await.is_err());
         assert!(answer(&["Content-Type: a/b\nContent-Length: +1\n\nx"]).await.is_err());
