@@ -8,6 +8,8 @@ mod steps;
 mod tasks;
 mod toolchain;
 
+use std::process::ExitCode;
+
 use clap::{Parser, Subcommand};
 
 use crate::{place::Place, steps::Steps};
@@ -61,9 +63,19 @@ enum Task {
     },
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> ExitCode {
+    match run(Cli::parse().task) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task) -> anyhow::Result<()> {
     let place = Place::find()?;
-    match Cli::parse().task {
+    match task {
         Task::Up { args } => tasks::up(&place, &Steps::on_stdout(), &args),
         Task::Test { filter } => tasks::test(&place, &Steps::on_stdout(), filter.as_deref(), false),
         Task::Soak { filter } => tasks::test(&place, &Steps::on_stdout(), filter.as_deref(), true),
