@@ -48,6 +48,15 @@ impl Trigger {
     }
 }
 
+/// A request from the door, before it has a plugin.
+#[derive(Clone)]
+pub struct Arrival {
+    /// Its id, made by the host.
+    pub request_id: RequestId,
+    /// Its record, opened when its head arrived.
+    pub record: OpenRecord,
+}
+
 /// Finds a plugin for each request and runs it there. Clones share one host.
 #[derive(Clone)]
 pub struct Invoker(Arc<Inner>);
@@ -83,7 +92,7 @@ impl Invoker {
         &self.0.background
     }
 
-    /// Runs a request from the door. Its record, opened by the caller, is told what becomes known on the way.
+    /// Runs a request from the door.
     ///
     /// # Errors
     /// Why there is no response. A response that breaks off later does so in its body.

@@ -30,7 +30,9 @@ fn answer(target: &Target) -> io::Result<()> {
         "status" => {
             write!(out, "Status: {} As Asked\r\nContent-Type: text/plain\r\n\r\n", target.number_or("code", 418))
         }
-        "location" => write!(out, "Location: {}\r\n\r\n", target.text("to").unwrap_or("http://elsewhere.example/".into())),
+        "location" => {
+            write!(out, "Location: {}\r\n\r\n", target.text("to").unwrap_or("http://elsewhere.example/".into()))
+        }
         "wait" => {
             std::thread::sleep(Duration::from_millis(target.number_or("ms", 10)));
             text(&mut out, "waited\n")

@@ -34,7 +34,10 @@ pub(crate) fn sink(request: &IncomingRequest, out: ResponseOutparam) {
 }
 
 /// Hands over each piece of a body until it ends.
-fn each_chunk(body: &IncomingBody, mut take: impl FnMut(Vec<u8>) -> Result<(), StreamError>) -> Result<(), StreamError> {
+fn each_chunk(
+    body: &IncomingBody,
+    mut take: impl FnMut(Vec<u8>) -> Result<(), StreamError>,
+) -> Result<(), StreamError> {
     let stream: InputStream = body.stream().expect("the stream is taken once");
     loop {
         match stream.blocking_read(CHUNK as u64) {

@@ -51,7 +51,8 @@ fn scheme(scheme: Scheme) -> String {
 
 /// What the guest can reach of files, arguments and environment.
 pub(crate) fn files(out: ResponseOutparam) {
-    let shown = |result: std::io::Result<String>| json::string(&result.unwrap_or_else(|error| format!("error: {error}")));
+    let shown =
+        |result: std::io::Result<String>| json::string(&result.unwrap_or_else(|error| format!("error: {error}")));
     let report = json::object([
         ("preopens", preopens::get_directories().len().to_string()),
         ("read", shown(std::fs::read_to_string("/etc/hostname"))),
