@@ -1,1 +1,4 @@
-//! Promises.
+//! The promises: what users rely on, checked from outside.
+
+mod layers;
+mod manifests;
