@@ -1,1 +1,3 @@
-//! Promises.
+//! What the host promises, each promise tested from outside.
+
+mod front_door;
