@@ -12,13 +12,13 @@ use tracing::Instrument;
 use crate::{
     body::Body,
     failure::{Code, Failure},
-    invoke::{Arrival, Trigger},
+    invoke::Arrival,
     server::{Acceptor, Arrived, BodyWatch, Limits, Server},
     telemetry::{Metrics, OpenRecord, PluginMetrics, RequestId},
 };
 
-/// Serves requests from `acceptor`. `invoke` answers each one that the request filter let through; it finds the
-/// request's [`OpenRecord`] among the request's extensions. With `dev`, replies tell what is inside a failure.
+/// Serves requests from `acceptor`. `invoke` answers each one that the request filter let through, and notes on
+/// its record what becomes known. With `dev`, replies tell what is inside a failure.
 ///
 /// A panic in `invoke` costs one request. Dropping its future means that the client has left.
 pub fn serve<I, F>(acceptor: Acceptor, limits: Limits, metrics: Arc<Metrics>, dev: bool, invoke: I) -> Server
@@ -63,12 +63,11 @@ impl Exchange {
         I: Fn(Arrival, Request<Body>) -> F,
         F: Future<Output = Result<Response<Body>, Failure>>,
     {
-        let Arrived { mut request, refused, peer, .. } = arrived;
+        let Arrived { request, refused, .. } = arrived;
         if let Some(failure) = refused {
             return self.refuse(&failure, true);
         }
-        request.extensions_mut().insert(self.record.clone());
-        let arrival = Arrival { request_id: self.id, trigger: Trigger::Http, peer: Some(peer) };
+        let arrival = Arrival { request_id: self.id, record: self.record.clone() };
         let span = tracing::info_span!("request", request_id = self.id.as_str());
         let work = AssertUnwindSafe(async { invoke(arrival, request).await }).catch_unwind().instrument(span);
         let result = work.await.unwrap_or_else(|panic| Err(self.panicked(&*panic)));

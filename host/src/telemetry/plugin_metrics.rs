@@ -1,6 +1,7 @@
 //! The metrics of one plugin: resolved once, so that a request looks up no label.
 
 use std::{
+    fmt,
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -86,6 +87,12 @@ impl PluginMetrics {
     pub fn background_ended(&self, how: &'static str) {
         debug_assert!(BACKGROUND_ENDS.contains(&how), "{how} is not in the list");
         self.metrics.families.background_ends.with_label_values(&[&self.tenant, &self.plugin, how]).inc();
+    }
+}
+
+impl fmt::Debug for PluginMetrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PluginMetrics({}/{})", self.tenant, self.plugin)
     }
 }
 
