@@ -247,7 +247,10 @@ as_text!(
     "a duration such as \"250ms\"",
     |number| if number == 0 { Ok(Interval(Duration::ZERO)) } else { Err(UnitError::bare_interval(number)) },
     json_schema!({
-        "anyOf": [{ "type": "string", "pattern": TIME.pattern().replacen('^', "^0$|^", 1) }, { "const": 0 }]
+        "type": ["string", "integer"],
+        "pattern": TIME.pattern().replacen('^', "^0$|^", 1),
+        "minimum": 0,
+        "maximum": 0
     })
 );
 

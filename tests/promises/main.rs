@@ -1,3 +1,5 @@
-//! What the host promises, each promise tested from outside.
+//! What the project promises, one file per promise, checked from outside.
 
 mod front_door;
+mod layers;
+mod manifests;

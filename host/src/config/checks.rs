@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{
     fault::{At, Faults, Wrong},
-    leaf::Leaf,
+    leaf::{Count, Leaf},
 };
 use crate::units::{ByteSize, Fuel, Interval};
 
@@ -51,11 +51,11 @@ pub(super) fn within<T: Leaf + Copy + PartialOrd + std::fmt::Display>(
 }
 
 /// A number above zero.
-pub(super) fn above_zero(faults: &mut Faults, key: &str, written: &At<u32>) -> u32 {
-    if written.value == 0 {
+pub(super) fn above_zero(faults: &mut Faults, key: &str, written: &At<Count>) -> u32 {
+    if written.value.0 == 0 {
         faults.add(&written.place, key, Wrong::new("is zero").remedy("write at least 1"));
     }
-    written.value
+    written.value.0
 }
 
 /// The size of an instance's memory.

@@ -1,6 +1,6 @@
 //! Where a value was written, and the list that every fault is added to.
 
-use std::{borrow::Cow, path::Path, sync::Arc};
+use std::{borrow::Cow, fmt, path::Path, sync::Arc};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
@@ -23,10 +23,15 @@ impl Place {
     pub(super) fn line(&self, line: usize) -> Self {
         Self { file: self.file.clone(), line: Some(line) }
     }
+}
 
-    /// The file, or the name of the flag or variable.
-    pub(super) fn file(&self) -> &Path {
-        &self.file
+impl fmt::Display for Place {
+    /// For use in a fault of the same file.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            Some(line) => write!(f, "of line {line}"),
+            None => write!(f, "of {}", self.file.display()),
+        }
     }
 }
 
@@ -71,7 +76,7 @@ pub(super) struct Faults(Vec<Diagnostic>);
 impl Faults {
     /// Adds a fault of `key`.
     pub(super) fn add(&mut self, place: &Place, key: &str, wrong: Wrong) {
-        let mut fault = Diagnostic::new(place.file(), format!("`{key}` {}", wrong.message));
+        let mut fault = Diagnostic::new(&*place.file, format!("`{key}` {}", wrong.message));
         fault.line = place.line;
         fault.remedy = wrong.remedy;
         self.0.push(fault);
@@ -79,7 +84,7 @@ impl Faults {
 
     /// Adds a fault that is not one key's.
     pub(super) fn add_other(&mut self, place: &Place, wrong: Wrong) {
-        let mut fault = Diagnostic::new(place.file(), wrong.message);
+        let mut fault = Diagnostic::new(&*place.file, wrong.message);
         fault.line = place.line;
         fault.remedy = wrong.remedy;
         self.0.push(fault);

@@ -1,8 +1,9 @@
 //! The values that a key can hold, read from TOML and from the text of a flag or variable.
 
-use std::path::PathBuf;
+use std::{borrow::Cow, path::PathBuf};
 
-use toml::de::DeValue;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use toml::de::{DeInteger, DeValue};
 
 use super::fault::Wrong;
 use crate::{
@@ -27,9 +28,7 @@ pub(super) trait Leaf: Sized {
     fn toml(value: &DeValue<'_>) -> Result<Self, Wrong> {
         match value {
             DeValue::String(text) => Self::text(text),
-            DeValue::Integer(number) => Self::integer(
-                i128::from_str_radix(number.as_str(), number.radix()).map_err(|_| Wrong::new("is too large"))?,
-            ),
+            DeValue::Integer(number) => Self::integer(integer(number)?),
             other => Err(mismatch(Self::WHAT, kind_of(other))),
         }
     }
@@ -57,6 +56,11 @@ impl From<UnitError> for Wrong {
     fn from(error: UnitError) -> Self {
         Wrong::new(format!("= {error}")).remedy(error.remedy)
     }
+}
+
+/// The complaint about a number without quotes, which the author shall find as it was written.
+fn bare(number: i128, error: UnitError) -> Wrong {
+    Wrong::new(format!("= {number} {}", error.why)).remedy(error.remedy)
 }
 
 impl Leaf for String {
@@ -99,14 +103,55 @@ impl Leaf for u32 {
     const WHAT: &'static str = "a whole number";
 
     fn text(text: &str) -> Result<Self, Wrong> {
+        text.parse().map_err(|_| Wrong::new(format!("= {text:?} is not a whole number up to {}", Self::MAX)))
+    }
+
+    fn integer(number: i128) -> Result<Self, Wrong> {
+        number.try_into().map_err(|_| out_of_range(number, Self::MAX.into()))
+    }
+
+    fn toml(value: &DeValue<'_>) -> Result<Self, Wrong> {
+        match value {
+            DeValue::String(_) => Err(mismatch(Self::WHAT, "a string").remedy("write it without quotes")),
+            DeValue::Integer(number) => Self::integer(integer(number)?),
+            other => Err(mismatch(Self::WHAT, kind_of(other))),
+        }
+    }
+}
+
+/// A number that can grow large and is written as people write such: `64`, `"10k"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Count(pub(super) u32);
+
+impl Leaf for Count {
+    const WHAT: &'static str = "a whole number";
+
+    fn text(text: &str) -> Result<Self, Wrong> {
         let count: Fuel = text.parse()?;
         Self::integer(count.0.into())
     }
 
     fn integer(number: i128) -> Result<Self, Wrong> {
-        let range = || Wrong::new(format!("= {number} is out of range")).remedy(format!("0 to {}", Self::MAX));
-        number.try_into().map_err(|_| range())
+        number.try_into().map(Self).map_err(|_| out_of_range(number, u32::MAX.into()))
     }
+}
+
+impl JsonSchema for Count {
+    fn schema_name() -> Cow<'static, str> {
+        "Count".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        Fuel::json_schema(generator)
+    }
+}
+
+fn out_of_range(number: i128, most: u64) -> Wrong {
+    Wrong::new(format!("= {number} is out of range")).remedy(format!("0 to {most}"))
+}
+
+fn integer(number: &DeInteger<'_>) -> Result<i128, Wrong> {
+    i128::from_str_radix(number.as_str(), number.radix()).map_err(|_| Wrong::new("is too large"))
 }
 
 impl Leaf for ByteSize {
@@ -117,7 +162,7 @@ impl Leaf for ByteSize {
     }
 
     fn integer(number: i128) -> Result<Self, Wrong> {
-        Err(UnitError::bare_size(number).into())
+        Err(bare(number, UnitError::bare_size(number)))
     }
 }
 
@@ -129,8 +174,7 @@ impl Leaf for Fuel {
     }
 
     fn integer(number: i128) -> Result<Self, Wrong> {
-        let range = || Wrong::new(format!("= {number} is out of range")).remedy(format!("0 to {}", u64::MAX));
-        number.try_into().map(Fuel).map_err(|_| range())
+        number.try_into().map(Fuel).map_err(|_| out_of_range(number, u64::MAX))
     }
 }
 
@@ -144,7 +188,7 @@ impl Leaf for Interval {
     fn integer(number: i128) -> Result<Self, Wrong> {
         match number {
             0 => Ok(Self(std::time::Duration::ZERO)),
-            number => Err(UnitError::bare_interval(number).into()),
+            number => Err(bare(number, UnitError::bare_interval(number))),
         }
     }
 }

@@ -102,7 +102,7 @@ impl Manifest {
     /// Every fault of the text at once.
     pub fn parse(text: &str, file: impl AsRef<Path>) -> Result<Self, Vec<Diagnostic>> {
         let mut faults = Faults::default();
-        let written = tree::read(text, &Place::whole(file), &mut faults, Written::read);
+        let written = tree::read(text, &Place::whole(file), written::TOP, &mut faults, Written::read);
         let meant = written.and_then(|written| written.meant(&mut faults));
         faults.into_result(meant)
     }

@@ -12,28 +12,25 @@ const MAX_HOST: usize = 253;
 
 /// Checks a plugin's or tenant's name: words of lower-case letters and digits, joined by single hyphens.
 pub(super) fn kebab(name: &str) -> Result<(), Wrong> {
-    let word = |word: &str| !word.is_empty() && word.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9'));
-    if name.is_empty() {
-        return Err(Wrong::new("is empty").remedy("write a name such as \"my-plugin\""));
-    }
     if name.len() > MAX_NAME {
         return Err(Wrong::new(format!("is longer than {MAX_NAME} characters")));
     }
-    if !name.split('-').all(word) {
-        let wrong = Wrong::new(format!("= {name:?} is not kebab-case"));
-        return Err(match kebab_of(name) {
-            Some(better) => wrong.remedy(format!("write {better:?}")),
-            None => wrong.remedy("use lower-case letters, digits and single hyphens between them"),
-        });
+    if is_kebab(name) {
+        return Ok(());
     }
-    Ok(())
-}
-
-/// A name of the same words that would be accepted.
-fn kebab_of(name: &str) -> Option<String> {
+    let wrong = Wrong::new(format!("= {name:?} is not kebab-case"));
+    // A name of the same words that would be accepted.
     let words = name.split(|letter: char| !letter.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
     let better = Vec::from_iter(words).join("-").to_ascii_lowercase();
-    (name.is_ascii() && kebab(&better).is_ok()).then_some(better)
+    Err(match name.is_ascii() && is_kebab(&better) {
+        true => wrong.remedy(format!("write {better:?}")),
+        false => wrong.remedy("use lower-case letters, digits and single hyphens between them"),
+    })
+}
+
+fn is_kebab(name: &str) -> bool {
+    let word = |word: &str| !word.is_empty() && word.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9'));
+    name.split('-').all(word)
 }
 
 /// Checks a host name: lower case, no port, no wildcard.
@@ -46,11 +43,13 @@ pub(super) fn host(host: &str) -> Result<(), Wrong> {
     if host.bytes().any(|byte| byte.is_ascii_uppercase()) {
         return Err(wrong("is not lower case").remedy(format!("write {:?}", host.to_ascii_lowercase())));
     }
-    if let Some((name, _)) = host.split_once(':') {
-        return Err(wrong("has a port or a scheme").remedy(match label(name) && host.split(':').count() == 2 {
-            true => format!("write {name:?}"),
-            false => "write a host name alone".to_owned(),
-        }));
+    if host.contains([':', '/']) {
+        let wrong = wrong("is more than a host name");
+        let alone = host.split_once("://").map_or(host, |(_, rest)| rest).split([':', '/']).next().unwrap_or_default();
+        return Err(match !alone.is_empty() && alone.split('.').all(label) {
+            true => wrong.remedy(format!("write {alone:?}")),
+            false => wrong.remedy("write the name without scheme, port and path"),
+        });
     }
     if host.contains('*') {
         return Err(wrong("has a wildcard").remedy("name each host"));

@@ -1,6 +1,10 @@
 //! The JSON schemas of the two files, for editors: made from the types of what is written.
 
-use schemars::{JsonSchema, Schema, generate::SchemaSettings, transform::Transform};
+use schemars::{
+    JsonSchema, Schema,
+    generate::SchemaSettings,
+    transform::{Transform, transform_subschemas},
+};
 use serde_json::Value;
 
 use super::{manifest, settings};
@@ -27,6 +31,8 @@ struct NoNull;
 
 impl Transform for NoNull {
     fn transform(&mut self, schema: &mut Schema) {
+        // Rust's names for the sizes of integers say nothing to an author.
+        schema.remove("format");
         if let Some(Value::Array(types)) = schema.get_mut("type") {
             types.retain(|name| name != "null");
             if let [only] = types.as_slice() {
@@ -34,12 +40,15 @@ impl Transform for NoNull {
                 schema.insert("type".to_owned(), only);
             }
         }
-        if let Some(Value::Array(choices)) = schema.get_mut("anyOf") {
+        if let Some(Value::Array(mut choices)) = schema.remove("anyOf") {
             choices.retain(|choice| choice["type"] != "null");
+            match choices.as_mut_slice() {
+                [Value::Object(only)] => std::mem::take(only).into_iter().for_each(|(key, value)| {
+                    schema.ensure_object().entry(key).or_insert(value);
+                }),
+                _ => drop(schema.insert("anyOf".to_owned(), choices.into())),
+            }
         }
-        if let Some(Value::Array(values)) = schema.get_mut("enum") {
-            values.retain(|value| !value.is_null());
-        }
-        schemars::transform::transform_subschemas(self, schema);
+        transform_subschemas(self, schema);
     }
 }

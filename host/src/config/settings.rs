@@ -4,6 +4,8 @@ mod defaults;
 mod meant;
 mod sources;
 mod tenants;
+#[cfg(test)]
+mod tests;
 mod written;
 
 use std::{
@@ -115,7 +117,7 @@ impl Settings {
     /// Every fault of the text at once.
     pub fn parse(text: &str, file: impl AsRef<Path>) -> Result<Self, Vec<Diagnostic>> {
         let mut faults = Faults::default();
-        let written = tree::read(text, &Place::whole(file), &mut faults, Written::read);
+        let written = tree::read(text, &Place::whole(file), written::TOP, &mut faults, Written::read);
         let settings = written.map(|written| written.meant(&mut faults));
         faults.into_result(settings)
     }
@@ -145,7 +147,7 @@ impl Settings {
 fn read(faults: &mut Faults, name: &Path, cwd: &Path) -> Option<Written> {
     let (path, place) = (cwd.join(name), Place::whole(name));
     let text = file::read(&path, file::MAX_SETTINGS).map_err(|wrong| faults.add_other(&place, wrong)).ok()?;
-    let mut written = tree::read(&text, &place, faults, Written::read)?;
+    let mut written = tree::read(&text, &place, written::TOP, faults, Written::read)?;
     let folder = path.parent().unwrap_or(cwd);
     written.data = written.data.map(|data| data.map(|data| folder.join(data)));
     Some(written)

@@ -3,7 +3,7 @@
 //! A [`Section`] is one table. What takes keys from it names all it knows, those that nothing enforces yet included;
 //! [`Section::finish`] complains about the rest.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, ops::Range};
 
 use toml::{
     Spanned,
@@ -17,30 +17,42 @@ use super::{
 use crate::diagnostic::did_you_mean;
 
 /// Parses a whole file and hands its top table to `read`. A syntax error is the only fault of its file.
+///
+/// `top` are keys that belong at the top alone: found in a table, they are said to be misplaced.
 pub(super) fn read<T>(
     text: &str,
     file: &Place,
+    top: &[&str],
     faults: &mut Faults,
     read: impl FnOnce(Section<'_>, &mut Faults) -> T,
 ) -> Option<T> {
     let lines = Lines::of(text);
     match DeTable::parse(text) {
         Ok(table) => {
-            let section = Section {
-                table: table.get_ref(),
-                path: String::new(),
-                place: file.clone(),
-                lines: &lines,
-                known: BTreeSet::new(),
-            };
-            Some(read(section, faults))
+            let (table, known) = (table.get_ref(), BTreeSet::new());
+            Some(read(Section { table, path: String::new(), place: file.clone(), lines: &lines, top, known }, faults))
         }
         Err(error) => {
-            let place = error.span().map_or_else(|| file.clone(), |span| file.line(lines.line(span.start)));
-            faults.add_other(&place, Wrong::new(format!("not TOML: {}", error.message())));
+            let span = error.span().unwrap_or_default();
+            let place =
+                if span.is_empty() && span.start == 0 { file.clone() } else { file.line(lines.line(span.start)) };
+            faults.add_other(&place, syntax(text, span, error.message()));
             None
         }
     }
+}
+
+/// The complaint about a text that is not TOML.
+fn syntax(text: &str, span: Range<usize>, message: &str) -> Wrong {
+    let found = text.get(span.clone()).unwrap_or_default();
+    let near = if found.is_empty() { String::new() } else { format!(" at `{}`", found.escape_debug()) };
+    let wrong = Wrong::new(format!("not TOML: {message}{near}"));
+    let is_value = text.get(..span.start).is_some_and(|before| before.trim_end_matches([' ', '\t']).ends_with('='));
+    // The parser takes a word without quotes for a number, and says so.
+    if is_value && found.starts_with(|first: char| first.is_alphabetic()) {
+        return wrong.remedy(format!("write text in quotes: \"{}\"", found.escape_debug()));
+    }
+    wrong
 }
 
 /// Where each line of a text ends.
@@ -64,6 +76,7 @@ pub(super) struct Section<'t> {
     path: String,
     place: Place,
     lines: &'t Lines,
+    top: &'t [&'t str],
     known: BTreeSet<&'static str>,
 }
 
@@ -177,6 +190,9 @@ impl<'t> Section<'t> {
 
     fn unknown(&self, name: &str) -> Wrong {
         let wrong = Wrong::new("is an unknown key");
+        if !self.path.is_empty() && self.top.contains(&name) {
+            return wrong.remedy(format!("write `{name}` at the top of the file, above the first [table]"));
+        }
         match did_you_mean(name, self.known.iter().copied()) {
             Some(known) => wrong.remedy(format!("did you mean `{}`?", self.name(known))),
             None => wrong.remedy(format!("known here: {}", Vec::from_iter(self.known.iter().copied()).join(", "))),
@@ -198,7 +214,14 @@ impl<'t> Section<'t> {
             faults.add(&place, name, mismatch("a table", kind_of(value.get_ref())));
             return None;
         };
-        Some(Section { table, path: format!("{name}."), place, lines: self.lines, known: BTreeSet::new() })
+        Some(Section {
+            table,
+            path: format!("{name}."),
+            place,
+            lines: self.lines,
+            top: self.top,
+            known: BTreeSet::new(),
+        })
     }
 }
 

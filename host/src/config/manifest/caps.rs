@@ -43,8 +43,11 @@ impl Manifest {
         let mut timeout = Interval(limits.timeout);
         lower(&mut notes, "limits.timeout", &mut timeout, caps.timeout.map(Interval), "caps.timeout");
         limits.timeout = timeout.0;
-        lower(&mut notes, "limits.memory", &mut limits.memory, caps.memory, "caps.memory");
-        lower(&mut notes, "limits.memory", &mut limits.memory, Some(max_memory), "max_memory");
+        let (memory, by) = match caps.memory {
+            Some(cap) if cap <= max_memory => (cap, "caps.memory"),
+            _ => (max_memory, "max_memory"),
+        };
+        lower(&mut notes, "limits.memory", &mut limits.memory, Some(memory), by);
         if let Some(fuel) = &mut limits.fuel {
             lower(&mut notes, "limits.fuel", fuel, caps.fuel, "caps.fuel");
         }

@@ -105,7 +105,7 @@ fn limits(faults: &mut Faults, written: WrittenLimits, lane: Option<Lane>) -> Li
         max_concurrent: written
             .max_concurrent
             .map_or(defaults::MAX_CONCURRENT, |count| checks::above_zero(faults, "limits.max_concurrent", &count)),
-        queue: written.queue.map_or(defaults::QUEUE, |count| count.value),
+        queue: written.queue.map_or(defaults::QUEUE, |count| count.value.0),
         queue_timeout,
         after_response,
     }
@@ -126,7 +126,7 @@ fn fuel(faults: &mut Faults, written: Option<At<Fuel>>, lane: Option<Lane>) -> O
 
 fn instances(faults: &mut Faults, written: WrittenInstances, lane: Option<Lane>) -> Instances {
     if let Some(warm) = written.warm
-        && warm.value > 0
+        && warm.value.0 > 0
     {
         faults.add(&warm.place, "instances.warm", not_available());
     }

@@ -20,20 +20,20 @@ pub(super) fn meant(faults: &mut Faults, written: &[WrittenRoute]) -> Vec<Route>
     let routes: Vec<(Route, &Place)> =
         written.iter().filter_map(|one| Some((route(faults, one)?, &one.place))).collect();
     for (index, (route, place)) in routes.iter().enumerate() {
-        if let Some((first, _)) = routes[..index].iter().find(|(earlier, _)| same(earlier, route)) {
-            let wrong = Wrong::new(format!("= {:?} is declared twice for the same methods", route.path));
-            faults.add(place, "route", wrong.remedy(format!("remove it: {:?} takes the same requests", first.path)));
+        if let Some((_, first)) = routes[..index].iter().find(|(earlier, _)| same(earlier, route)) {
+            let wrong = Wrong::new(format!("= {:?} takes requests that the one {first} takes already", route.path));
+            faults.add(place, "route", wrong.remedy("remove one, or give each methods of its own"));
         }
     }
     routes.into_iter().map(|(route, _)| route).collect()
 }
 
 fn route(faults: &mut Faults, written: &WrittenRoute) -> Option<Route> {
-    let methods = written.methods.as_ref().map_or(Methods::All, |list| methods(faults, list));
-    let host = written.host.as_ref().and_then(|host| host_of(faults, host));
+    let methods = written.methods.as_ref().map_or(Some(Methods::All), |list| methods(faults, list));
+    let host = written.host.as_ref().map_or(Some(None), |host| host_of(faults, host).map(Some));
     let path = written.path.as_ref()?;
     faults.keep(&path.place, "route.path", paths::route(&path.value))?;
-    Some(Route { path: path.value.clone(), methods, host })
+    Some(Route { path: path.value.clone(), methods: methods?, host: host? })
 }
 
 fn host_of(faults: &mut Faults, written: &At<String>) -> Option<HostPattern> {
@@ -41,7 +41,7 @@ fn host_of(faults: &mut Faults, written: &At<String>) -> Option<HostPattern> {
     Some(written.value.clone())
 }
 
-fn methods(faults: &mut Faults, written: &At<Vec<At<String>>>) -> Methods {
+fn methods(faults: &mut Faults, written: &At<Vec<At<String>>>) -> Option<Methods> {
     let mut methods = Vec::new();
     for name in &written.value {
         let Some(method) = faults.keep(&name.place, "route.methods", method(&name.value)) else { continue };
@@ -50,7 +50,7 @@ fn methods(faults: &mut Faults, written: &At<Vec<At<String>>>) -> Methods {
         }
         methods.push(method);
     }
-    Methods::Only(methods)
+    (methods.len() == written.value.len()).then_some(Methods::Only(methods))
 }
 
 fn method(name: &str) -> Result<http::Method, Wrong> {

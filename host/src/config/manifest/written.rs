@@ -10,7 +10,7 @@ use super::{Lane, OnDisconnect, defaults};
 use crate::{
     config::{
         fault::{At, Faults, Place, Wrong},
-        leaf::{Leaf, one_of},
+        leaf::{Count, Leaf, one_of},
         tree::Section,
     },
     units::{ByteSize, Fuel, Interval},
@@ -18,6 +18,9 @@ use crate::{
 
 /// A key that may be absent.
 type Key<T> = Option<At<T>>;
+
+/// Keys that stand at the top and in no table; after the first `[table]` TOML takes them for the table's.
+pub(in crate::config) const TOP: &[&str] = &["manifest", "name", "version", "component", "lane", "on_disconnect"];
 
 /// A plugin's manifest: what it asks for and how it runs.
 #[derive(JsonSchema)]
@@ -42,6 +45,7 @@ pub(in crate::config) struct Written {
     #[schemars(extend("default" = "cancel"))]
     pub(super) on_disconnect: Key<OnDisconnect>,
     /// The paths the plugin serves. None: every path of its tenant.
+    #[schemars(with = "Option<Vec<WrittenRoute>>")]
     pub(super) route: Vec<WrittenRoute>,
     /// What one request may use. The operator's caps win.
     pub(super) limits: Option<WrittenLimits>,
@@ -96,10 +100,10 @@ pub(super) struct WrittenLimits {
     pub(super) response_body: Key<ByteSize>,
     /// Requests in flight in this plugin.
     #[schemars(extend("default" = defaults::MAX_CONCURRENT, "minimum" = 1))]
-    pub(super) max_concurrent: Key<u32>,
+    pub(super) max_concurrent: Key<Count>,
     /// Requests waiting; past that they are refused.
     #[schemars(extend("default" = defaults::QUEUE))]
-    pub(super) queue: Key<u32>,
+    pub(super) queue: Key<Count>,
     /// The longest a request waits.
     #[schemars(extend("default" = Interval(defaults::QUEUE_TIMEOUT)))]
     pub(super) queue_timeout: Key<Interval>,
@@ -114,13 +118,13 @@ pub(super) struct WrittenLimits {
 pub(super) struct WrittenInstances {
     /// Requests one instance may serve in turn; 1 is a fresh sandbox for each.
     #[schemars(extend("default" = defaults::MAX_REQUESTS, "minimum" = 1))]
-    pub(super) max_requests: Key<u32>,
+    pub(super) max_requests: Key<Count>,
     /// Requests at once in one instance (wasi:http 0.3, io lane).
     #[schemars(extend("default" = defaults::INSTANCE_CONCURRENT, "minimum" = 1))]
-    pub(super) max_concurrent: Key<u32>,
+    pub(super) max_concurrent: Key<Count>,
     /// Instances kept ready ahead of need. Not available yet: only 0 is accepted, so editors do not offer it.
     #[schemars(skip)]
-    pub(super) warm: Key<u32>,
+    pub(super) warm: Key<Count>,
 }
 
 /// What the plugin may do.

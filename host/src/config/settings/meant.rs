@@ -12,6 +12,7 @@ use crate::{
     config::{
         checks::{self, Zero},
         fault::{At, Faults, Wrong},
+        leaf::Count,
     },
     units::ByteSize,
 };
@@ -62,7 +63,7 @@ impl Written {
     pub(super) fn meant(self, faults: &mut Faults) -> Settings {
         let default = Settings::default();
         self.check_addresses(faults);
-        let mut count = |key, written: Option<At<u32>>, default| {
+        let mut count = |key, written: Option<At<Count>>, default| {
             written.map_or(default, |written| checks::above_zero(faults, key, &written))
         };
         let io_instances = count("io_instances", self.io_instances, default.io_instances);

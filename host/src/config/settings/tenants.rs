@@ -91,15 +91,16 @@ struct Claims {
 }
 
 impl Claims {
-    /// Adds a tenant's claims and a fault for each that another has made.
+    /// Adds a tenant's claims and a fault for each that another has made. Bad values claim nothing.
     fn check(&mut self, faults: &mut Faults, key: &str, name: &str, tenant: &WrittenTenant) {
-        for host in tenant.hosts.iter().flat_map(|hosts| &hosts.value) {
+        for host in tenant.hosts.iter().flat_map(|hosts| &hosts.value).filter(|host| names::host(&host.value).is_ok()) {
             if let Some(owner) = self.hosts.insert(host.value.clone(), name.to_owned()) {
                 let wrong = Wrong::new(format!("= {:?} is claimed already by tenant {owner}", host.value));
                 faults.add(&host.place, &format!("{key}.hosts"), wrong.remedy("give each host to one tenant, once"));
             }
         }
         if let Some(At { value, place }) = &tenant.prefix
+            && paths::prefix(value).is_ok()
             && let Some((other, owner)) = claim(&mut self.prefixes, Path::new(value), name)
         {
             let wrong = Wrong::new(format!("= {value:?} overlaps {other:?} of tenant {owner}"));

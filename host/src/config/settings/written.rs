@@ -10,7 +10,7 @@ use super::defaults;
 use crate::{
     config::{
         fault::{At, Faults, Place, Wrong},
-        leaf::Leaf,
+        leaf::{Count, Leaf},
         tree::Section,
     },
     units::{ByteSize, Fuel, Interval},
@@ -18,6 +18,20 @@ use crate::{
 
 /// A key that may be absent.
 type Key<T> = Option<At<T>>;
+
+/// Keys that stand at the top and in no table; after the first `[table]` TOML takes them for the table's.
+pub(in crate::config) const TOP: &[&str] = &[
+    "listen",
+    "admin",
+    "data",
+    "wasi_http_03",
+    "compute_nice",
+    "compute_threads",
+    "max_memory",
+    "io_instances",
+    "compute_instances",
+    "drain",
+];
 
 /// The settings of a Wasmbay host.
 #[derive(Default, JsonSchema)]
@@ -44,13 +58,13 @@ pub(in crate::config) struct Written {
     pub(super) max_memory: Key<ByteSize>,
     /// Instances alive at once in the io lane.
     #[schemars(extend("default" = defaults::IO_INSTANCES, "minimum" = 1))]
-    pub(super) io_instances: Key<u32>,
+    pub(super) io_instances: Key<Count>,
     /// Instances alive at once in the compute lane.
     #[schemars(extend("default" = defaults::COMPUTE_INSTANCES, "minimum" = 1))]
-    pub(super) compute_instances: Key<u32>,
+    pub(super) compute_instances: Key<Count>,
     /// Requests in flight in the whole host.
     #[schemars(extend("default" = defaults::MAX_CONCURRENT, "minimum" = 1))]
-    pub(super) max_concurrent: Key<u32>,
+    pub(super) max_concurrent: Key<Count>,
     /// How long requests in flight may go on at shutdown or on an old revision.
     #[schemars(extend("default" = Interval(defaults::DRAIN)))]
     pub(super) drain: Key<Interval>,
@@ -95,7 +109,7 @@ pub(super) struct WrittenCaps {
     pub(super) fuel: Key<Fuel>,
     /// Requests in flight in the whole tenant; caps each plugin's `limits.max_concurrent` too.
     #[schemars(extend("minimum" = 1))]
-    pub(super) max_concurrent: Key<u32>,
+    pub(super) max_concurrent: Key<Count>,
 }
 
 impl Written {
