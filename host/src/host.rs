@@ -1,6 +1,7 @@
 //! One host: its listeners, what stands behind them, and the order in which they end.
 
 mod files;
+mod plugins;
 #[cfg(test)]
 mod tests;
 
@@ -19,6 +20,7 @@ use http::{Request, Response};
 use tokio::time::Instant;
 
 pub use files::raise_open_files;
+pub use plugins::{NotStarted, Plugins};
 
 use crate::{
     admin::{Admin, Readiness, View},
