@@ -1,16 +1,16 @@
-//! What stands behind the listeners, wired: lanes, gates, engines, the live folder and the way in.
+//! What really stands behind the listeners: lanes, gates, engines, the registry and the one way in, put together.
 
 use std::{
+    fs, io,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use anyhow::Context as _;
+use anyhow::Context;
 use http::{Request, Response};
 use serde_json::{Value, json};
 use tokio::{
     runtime::Handle,
-    sync::Mutex,
     time::{Instant, timeout_at},
 };
 
@@ -26,111 +26,125 @@ use crate::{
         LaneSettings, Lanes, TenantId,
         admission::{Gates, Slots},
     },
-    registry::{CompileLimits, Compiler, Current, EngineLoader, Registry, RegistrySettings, Status},
+    registry::{
+        self, CheckReport, CompileLimits, Compiler, Current, EngineLoader, Registry, RegistrySettings, TenantSpec,
+    },
     store::{CodeCache, MAX_CACHE},
     telemetry::Metrics,
 };
 
-/// Where durable state goes when nobody says where: beside the served folder.
+/// The folder of durable state, when nobody says where: beside the served folder.
 const DATA: &str = ".wasmbay";
 
-/// The plugins of one folder and what runs them.
+/// The plugins of one host and the way in to them.
 pub struct Plugins {
     invoker: Invoker,
+    registry: Registry,
     current: Current,
     lanes: Lanes,
-    registry: Registry,
     wasi_http_03: bool,
-    /// Whoever ends the plugins first does it; a second one waits for him.
-    ended: Mutex<bool>,
-}
-
-/// Why the plugins do not start.
-#[derive(Debug, thiserror::Error)]
-pub enum NotStarted {
-    /// Faults in what was written, under `--strict`.
-    #[error("{} faults in the plugins", .0.len())]
-    Faults(Vec<Diagnostic>),
-    /// The host's own means: address space, threads, the data folder.
-    #[error(transparent)]
-    Host(#[from] anyhow::Error),
 }
 
 impl Plugins {
-    /// Makes lanes and engines and begins to load what lies under `dir`. With `strict`, returns once all of it is live.
+    /// Begins to load the plugins under `dir`; returns at once, unless `strict`. `Ok(Err(..))` is a strict host that
+    /// will not serve because of these faults.
     ///
     /// # Errors
-    /// What the host could not get hold of; under `strict` also every fault in the plugins.
+    /// When the data folder, the threads or the engines cannot be had.
     ///
     /// # Panics
     /// Outside a tokio runtime.
-    pub async fn start(settings: &Settings, dir: &Path, mode: Mode, strict: bool, metrics: Arc<Metrics>) -> Result<Arc<Self>, NotStarted> {
-        let serves = RegistrySettings { strict, build: mode == Mode::Dev, ..RegistrySettings::new(settings, dir) };
-        let lanes = lanes(settings)?;
-        for (number, tenant) in (0..).zip(&serves.tenants) {
-            lanes.set_weight(TenantId(number), tenant.weight);
-        }
-        let gates = Gates::new(settings.max_concurrent, Slots::new(settings.io_instances), Slots::new(settings.compute_instances));
-        let current = Current::new(&serves.tenants);
-        let invoker = Invoker::new(current.clone(), lanes.clone(), gates, Arc::clone(&metrics));
-        let loader = loader(settings, dir, &lanes, &invoker)?;
-        let registry = Registry::start(serves, loader, current.clone(), metrics).await.map_err(NotStarted::Faults)?;
-        Ok(Arc::new(Self { invoker, current, lanes, registry, wasi_http_03: settings.http_03(), ended: Mutex::new(false) }))
+    pub(super) async fn start(
+        settings: &Settings,
+        dir: &Path,
+        mode: Mode,
+        strict: bool,
+        metrics: Arc<Metrics>,
+    ) -> anyhow::Result<Result<Self, Vec<Diagnostic>>> {
+        let ground = Ground::lay(settings, dir, metrics.clone())?;
+        let wanted = RegistrySettings { strict, build: mode == Mode::Dev, ..RegistrySettings::new(settings, dir) };
+        let Ground { current, lanes, invoker, loader } = ground;
+        let wasi_http_03 = settings.http_03();
+        let started = Registry::start(wanted, loader, current.clone(), metrics).await;
+        Ok(started.map(|registry| Self { invoker, registry, current, lanes, wasi_http_03 }))
     }
 
-    /// The live folder: to wait for what is wanted to become live.
+    /// Which plugins are live, and which are not.
     pub fn registry(&self) -> &Registry {
         &self.registry
     }
 
-    /// The way in, and the work that goes on behind it.
+    /// The way in, without a socket.
     pub fn invoker(&self) -> &Invoker {
         &self.invoker
     }
 }
 
-/// What `check`, `serve` and `dev` share: compile in a child, keep the code, load into engines.
+/// Reads, compiles and tries out every plugin under `dir` as a host with these settings would; serves nothing.
 ///
 /// # Errors
-/// What the host could not get hold of.
-pub(crate) fn loader(settings: &Settings, dir: &Path, lanes: &Lanes, invoker: &Invoker) -> anyhow::Result<EngineLoader> {
-    let engine = engine_settings(settings);
-    let engines = Engines::new(&engine, lanes, Arc::new(invoker.clone())).context(
-        "the instance slots do not fit: lower io_instances or compute_instances in wasmbay.toml, or raise vm.max_map_count",
-    )?;
-    let data = data_folder(settings, dir)?;
-    let cache = CodeCache::open(&data, MAX_CACHE).with_context(|| format!("the data folder {} cannot be used", data.display()))?;
-    let compiler = Compiler::new(settings.compiler.clone(), engine, CompileLimits::default())
-        .context("the executable that compiles plugins cannot be found")?;
-    Ok(EngineLoader::new(engines, cache, compiler, settings.max_memory))
+/// When the data folder, the threads or the engines cannot be had.
+///
+/// # Panics
+/// Outside a tokio runtime.
+pub async fn check(settings: &Settings, dir: &Path) -> anyhow::Result<CheckReport> {
+    let ground = Ground::lay(settings, dir, Metrics::new())?;
+    Ok(registry::check(&RegistrySettings::new(settings, dir), &ground.loader).await)
 }
 
-/// `data` of the settings, else a folder beside the served one: inside it, each entry of the cache would be a change.
+/// Everything below the registry.
+struct Ground {
+    current: Current,
+    lanes: Lanes,
+    invoker: Invoker,
+    loader: EngineLoader,
+}
+
+impl Ground {
+    fn lay(settings: &Settings, dir: &Path, metrics: Arc<Metrics>) -> anyhow::Result<Self> {
+        let (io, compute) = (Slots::new(settings.io_instances), Slots::new(settings.compute_instances));
+        let engine = EngineSettings {
+            wasi_http_03: settings.http_03(),
+            max_memory: settings.max_memory,
+            io_instances: io.total(),
+            compute_instances: compute.total(),
+        };
+        let lanes = LaneSettings { compute_threads: settings.compute_threads, compute_nice: settings.compute_nice };
+        let lanes = Lanes::new(&lanes, &Handle::current()).context("the lanes' threads could not be started")?;
+        let tenants = TenantSpec::from_settings(settings, dir);
+        for (number, tenant) in (0..).zip(&tenants) {
+            lanes.set_weight(TenantId(number), tenant.weight);
+        }
+        let gates = Gates::new(settings.max_concurrent, io, compute);
+        let current = Current::new(&tenants);
+        // What loads plugins needs what runs them, for plugins that call plugins; `current` is where they meet.
+        let invoker = Invoker::new(current.clone(), lanes.clone(), gates, metrics);
+        let engines = Engines::new(&engine, &lanes, Arc::new(invoker.clone()))?;
+        let data = data_folder(settings, dir)?;
+        let cache = CodeCache::open(&data, MAX_CACHE)
+            .with_context(|| format!("compiled code cannot be kept in {}", data.display()))?;
+        let compiler = Compiler::new(settings.compiler.clone(), engine, CompileLimits::default())?;
+        let loader = EngineLoader::new(engines, cache, compiler, settings.max_memory);
+        Ok(Self { current, lanes, invoker, loader })
+    }
+}
+
+/// The data folder, made for its owner alone where it is missing.
 fn data_folder(settings: &Settings, dir: &Path) -> anyhow::Result<PathBuf> {
-    if let Some(data) = &settings.data {
-        return Ok(data.clone());
-    }
-    let dir = std::path::absolute(dir).with_context(|| format!("{} is no path", dir.display()))?;
-    Ok(dir.parent().unwrap_or(&dir).join(DATA))
+    let folder = match &settings.data {
+        Some(data) => data.clone(),
+        None => {
+            let served = dir.canonicalize().with_context(|| format!("{} cannot be served", dir.display()))?;
+            served.parent().unwrap_or(&served).join(DATA)
+        }
+    };
+    make_private(&folder).with_context(|| format!("the data folder {} cannot be made", folder.display()))?;
+    Ok(folder)
 }
 
-/// The lanes of a host with these settings, on this runtime.
-///
-/// # Errors
-/// A thread could not be started.
-pub(crate) fn lanes(settings: &Settings) -> anyhow::Result<Lanes> {
-    let lanes = LaneSettings { compute_threads: settings.compute_threads, compute_nice: settings.compute_nice };
-    Lanes::new(&lanes, &Handle::current()).context("the lanes' threads cannot be started")
-}
-
-fn engine_settings(settings: &Settings) -> EngineSettings {
-    EngineSettings {
-        wasi_http_03: settings.http_03(),
-        max_memory: settings.max_memory,
-        // As many as admission may hand out, every hop's share included.
-        io_instances: Slots::new(settings.io_instances).total(),
-        compute_instances: Slots::new(settings.compute_instances).total(),
-    }
+fn make_private(folder: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
 impl Behind for Plugins {
@@ -143,30 +157,29 @@ impl Behind for Plugins {
     }
 
     fn status(&self) -> Value {
-        let status: &Status = &self.registry.status();
-        json!({ "wasi_http_03": self.wasi_http_03, "registry": status })
+        let mut status = serde_json::to_value(&*self.registry.status()).expect("a status is plain data");
+        status["version"] = json!(env!("CARGO_PKG_VERSION"));
+        status["wasi_http_03"] = json!(self.wasi_http_03);
+        status
     }
 
     async fn end(&self, deadline: Instant) {
-        let mut ended = self.ended.lock().await;
-        if std::mem::replace(&mut *ended, true) {
-            return;
-        }
         let background = self.invoker.background();
         if timeout_at(deadline, background.idle()).await.is_err() {
-            tracing::warn!(count = background.count(), "ending work after the response: its drain time is up");
+            tracing::warn!(left = background.count(), "work after the response is cut off by the drain's deadline");
         }
         self.registry.shutdown().await;
         // The plugins hold the engines, which hold the way in, which holds the table of plugins.
         self.current.clear();
         let lanes = self.lanes.clone();
-        // Joining the compute threads takes up to a slice.
+        // Joining the compute threads takes up to a slice; a failure to do so was a panic, which has been reported.
         let _ = tokio::task::spawn_blocking(move || lanes.close()).await;
     }
 }
 
 impl Drop for Plugins {
     fn drop(&mut self) {
+        // See `end`: without it a host that was not drained would never be freed.
         self.current.clear();
     }
 }
