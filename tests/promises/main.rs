@@ -1,4 +1,5 @@
-//! The promises: what users rely on, checked from outside.
+//! What the project promises, one file per promise, checked from outside.
 
+mod front_door;
 mod layers;
 mod manifests;

@@ -101,7 +101,7 @@ proptest! {
 fn a_tail_takes_the_empty_rest_but_not_the_path_without_the_slash() {
     let mut tree = PathTree::default();
     tree.insert("/static/{*rest}", &Methods::All, &1);
-    let mut find = |path| tree.find(path, &Method::GET, &mut Vec::new()).map(|(_, values)| values);
+    let find = |path| tree.find(path, &Method::GET, &mut Vec::new()).map(|(_, values)| values);
     assert_eq!(find("/static/"), Some(vec![""]));
     assert_eq!(find("/static/a/b%2Fc"), Some(vec!["a/b%2Fc"]));
     assert_eq!(find("/static"), None);

@@ -84,6 +84,11 @@ impl Stamps {
         Ok(Some(Self { manifest, component }))
     }
 
+    /// The component's name, if it is known.
+    pub(super) fn component(&self) -> Option<&Path> {
+        self.component.as_ref().map(|(name, _)| name.as_path())
+    }
+
     /// How long all of it has been as it is; `None` when a time lies ahead of `now`.
     fn age(&self, now: SystemTime) -> Option<Duration> {
         let component = self.component.as_ref().and_then(|(_, stamp)| *stamp);
@@ -125,7 +130,7 @@ pub(super) enum Taken {
     /// One state, unchanged before and after the read.
     Revision(Box<Revision>, Stamps),
     /// The files were read unchanged and are at fault.
-    Faulty(Vec<Diagnostic>, Option<PathBuf>, Stamps),
+    Faulty(Vec<Diagnostic>, Stamps),
     /// There is no manifest.
     Gone,
     /// Somebody is writing: look again after this time.
@@ -139,7 +144,7 @@ pub(super) fn take(folder: &Path, rest: &mut Rest, quiet: Duration, read: &ReadM
         // A file that vanished between two looks: a save in progress.
         Err(error) if error.kind() == io::ErrorKind::NotFound => Taken::Unsettled(quiet),
         Err(error) => match Stamps::look(folder, None) {
-            Ok(Some(stamps)) => Taken::Faulty(vec![fault(folder, MANIFEST_FILE.as_ref(), &error)], None, stamps),
+            Ok(Some(stamps)) => Taken::Faulty(vec![fault(folder, MANIFEST_FILE.as_ref(), &error)], stamps),
             Ok(None) => Taken::Gone,
             Err(_) => Taken::Unsettled(quiet),
         },
@@ -168,12 +173,18 @@ fn try_take(folder: &Path, rest: &mut Rest, quiet: Duration, read: &ReadManifest
         return Ok(Taken::Unsettled(quiet));
     }
     Ok(match taken {
-        Err(faults) => Taken::Faulty(faults, component, before),
+        Err(faults) => Taken::Faulty(faults, before),
         Ok((manifest, component)) => {
             let digest = Digest::new(&text, &component);
             Taken::Revision(Box::new(Revision { folder: folder.to_owned(), manifest, component, digest }), before)
         }
     })
+}
+
+/// The manifest alone, as it is at this moment, if it is free of faults.
+pub(super) fn manifest_now(folder: &Path, read: &ReadManifest<'_>) -> Option<Manifest> {
+    let (_, text) = read_inside(folder, MANIFEST_FILE.as_ref(), MAX_MANIFEST).ok()?;
+    read(&folder.join(MANIFEST_FILE), &text).ok()
 }
 
 /// One sentence about a file that could not be read.

@@ -5,7 +5,7 @@
 
 use std::{
     convert::Infallible,
-    future::Future,
+    future::{Future, pending},
     net::SocketAddr,
     panic::AssertUnwindSafe,
     pin::pin,
@@ -20,7 +20,6 @@ use futures_util::FutureExt;
 use http::{Request, Response, Version};
 use hyper::{
     body::Incoming,
-    rt::Executor,
     server::conn::{http1, http2},
     service::service_fn,
 };
@@ -29,7 +28,7 @@ use hyper_util::{
     server::graceful::GracefulConnection,
 };
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt, Interest},
+    io::{AsyncReadExt, Interest},
     net::{
         TcpStream,
         tcp::{OwnedReadHalf, OwnedWriteHalf},
@@ -38,8 +37,14 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{Arrived, Limits, Phase, Shared, arriving, filter, wire::Wire};
-use crate::body::Body;
+use super::{
+    Arrived, Limits, Phase, Shared, arriving,
+    closing::{self, End},
+    filter,
+    streams::Streams,
+    wire::Wire,
+};
+use crate::{body::Body, telemetry::ListenerMetrics};
 
 /// What an HTTP/2 client says first.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -47,28 +52,32 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// How much of a first flight is read in one go; an ordinary request's head fits.
 const FIRST_READ: usize = 4096;
 
-/// What is thrown away at most of a body nobody wanted, so that the client sees the reply instead of a reset.
-const LINGER_BYTES: usize = 256 * 1024;
-
 /// What the connection's task and its requests share.
-struct State {
-    peer: SocketAddr,
+pub(super) struct State {
+    pub(super) peer: SocketAddr,
     /// HTTP/2 streams under way.
-    streams: AtomicUsize,
+    pub(super) streams: AtomicUsize,
     /// Whether a request's body was not read to its end.
-    unread: Arc<AtomicBool>,
+    pub(super) unread: Arc<AtomicBool>,
     /// Whether the last request was of HTTP/1.0, where only a reset can say that a response broke.
-    http10: AtomicBool,
+    pub(super) http10: AtomicBool,
 }
 
-/// How a connection ended, when hyper did not end it.
-enum End {
-    /// hyper is done with it.
-    Done(hyper::Result<()>),
-    /// The peer has gone, or has at least stopped sending.
-    Gone,
-    /// The drain's deadline has passed.
-    Cut,
+/// Counts a connection as long as it is open.
+struct Open<'a>(&'a ListenerMetrics);
+
+impl<'a> Open<'a> {
+    fn new(listener: &'a ListenerMetrics) -> Self {
+        listener.accepted.inc();
+        listener.connections.inc();
+        Self(listener)
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.0.connections.dec();
+    }
 }
 
 /// Serves one connection until it ends. Panics in it are caught and counted: they cost this connection alone.
@@ -76,27 +85,12 @@ pub(super) async fn serve<S, F>(
     stream: TcpStream,
     peer: SocketAddr,
     shared: Arc<Shared<S>>,
-    phase: watch::Receiver<Phase>,
+    mut phase: watch::Receiver<Phase>,
 ) where
     S: Fn(Arrived) -> F + Send + Sync + 'static,
     F: Future<Output = Response<Body>> + Send + 'static,
 {
-    let metrics = shared.metrics.clone();
-    let listener = shared.listener.clone();
-    listener.accepted.inc();
-    listener.connections.inc();
-    if AssertUnwindSafe(run(stream, peer, shared, phase)).catch_unwind().await.is_err() {
-        metrics.panicked();
-        tracing::error!(%peer, "a connection's task panicked");
-    }
-    listener.connections.dec();
-}
-
-async fn run<S, F>(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared<S>>, mut phase: watch::Receiver<Phase>)
-where
-    S: Fn(Arrived) -> F + Send + Sync + 'static,
-    F: Future<Output = Response<Body>> + Send + 'static,
-{
+    let _open = Open::new(&shared.listener);
     // Small writes are whole answers here: waiting to fill a packet only delays them.
     let _ = stream.set_nodelay(true);
     let (mut read, write) = stream.into_split();
@@ -119,12 +113,12 @@ where
     let end = if is_http2 {
         let streams = Streams { state: state.clone(), phase: phase.clone(), shared: shared.clone() };
         let connection = http2(&shared.limits, streams).serve_connection(io, service);
-        drive(connection, &mut phase, std::future::pending(), idle(&state, &shared.limits)).await
+        drive(connection, &mut phase, pending(), idle(&state, &shared.limits)).await
     } else {
         let connection = http1(&shared.limits).serve_connection(io, service);
-        drive(connection, &mut phase, gone(&write), std::future::pending()).await
+        drive(connection, &mut phase, gone(&write), pending()).await
     };
-    finish(end, &state, &shared, write).await;
+    closing::finish(end, &state, &shared, write).await;
 }
 
 /// Reads until it is clear which protocol is spoken. `None` when the peer left first.
@@ -176,28 +170,28 @@ async fn drive<C>(
 where
     C: GracefulConnection<Error = hyper::Error>,
 {
-    let mut connection = pin!(connection);
-    let (mut gone, mut idle) = (pin!(gone), pin!(idle));
-    let mut leaving = false;
-    loop {
-        tokio::select! {
-            // In this order: what can be answered at once is answered, even to a peer that has stopped sending.
-            biased;
-            result = connection.as_mut() => return End::Done(result),
-            changed = phase.changed() => {
-                if changed.is_err() || *phase.borrow_and_update() == Phase::Cut {
-                    return End::Cut;
+    let driving = async {
+        let mut connection = pin!(connection);
+        let (mut gone, mut idle) = (pin!(gone), pin!(idle));
+        let mut leaving = false;
+        loop {
+            tokio::select! {
+                // In this order: what can be answered at once is answered, even to a peer that has stopped sending.
+                biased;
+                result = connection.as_mut() => return End::Done(result),
+                changed = phase.changed() => {
+                    if changed.is_err() || *phase.borrow_and_update() == Phase::Cut {
+                        return End::Cut;
+                    }
                 }
-                leaving = true;
-                connection.as_mut().graceful_shutdown();
+                () = gone.as_mut() => return End::Gone,
+                () = idle.as_mut(), if !leaving => {}
             }
-            () = gone.as_mut() => return End::Gone,
-            () = idle.as_mut(), if !leaving => {
-                leaving = true;
-                connection.as_mut().graceful_shutdown();
-            }
+            leaving = true;
+            connection.as_mut().graceful_shutdown();
         }
-    }
+    };
+    AssertUnwindSafe(driving).catch_unwind().await.unwrap_or(End::Panicked)
 }
 
 /// Resolves when the peer has sent its end of stream, or reset the connection: also while hyper reads nothing because
@@ -210,7 +204,7 @@ async fn gone(write: &OwnedWriteHalf) {
     #[cfg(not(target_os = "linux"))]
     {
         let _ = (write, Interest::READABLE);
-        std::future::pending::<()>().await;
+        pending::<()>().await;
     }
 }
 
@@ -244,94 +238,4 @@ where
     let refused = filter::check(&mut parts).err();
     let arrived = Arrived { request: Request::from_parts(parts, body), refused, peer: state.peer, body: watch };
     (shared.service)(arrived).map(Ok)
-}
-
-async fn finish<S>(end: End, state: &State, shared: &Shared<S>, write: Arc<OwnedWriteHalf>) {
-    let mut linger = state.unread.load(Ordering::Relaxed);
-    match end {
-        End::Done(Ok(())) => {}
-        End::Done(Err(error)) => {
-            let broken = error.is_user();
-            shared.listener.cut(reason(&error));
-            linger |= error.is_parse();
-            tracing::debug!(peer = %state.peer, error = &error as &dyn std::error::Error, "a connection ended early");
-            if broken && state.http10.load(Ordering::Relaxed) {
-                // HTTP/1.0 ends a response by closing: only a reset tells the client that it is not whole.
-                let _ = write.as_ref().as_ref().set_zero_linger();
-                return;
-            }
-        }
-        End::Gone => return,
-        End::Cut => return shared.listener.cut("drain"),
-    }
-    if let (true, Some(write)) = (linger, Arc::into_inner(write)) {
-        let _ = timeout(shared.limits.linger, read_away(write)).await;
-    }
-}
-
-fn reason(error: &hyper::Error) -> &'static str {
-    if error.is_timeout() {
-        "head"
-    } else if error.is_user() {
-        "broken-response"
-    } else if error.is_parse() {
-        "malformed"
-    } else {
-        "io"
-    }
-}
-
-/// Says that we are done and throws away what the peer still sends: closing a socket with bytes unread would reset
-/// it, and the reply would be lost with it.
-async fn read_away(mut write: OwnedWriteHalf) {
-    if write.shutdown().await.is_err() {
-        return;
-    }
-    let socket = write.as_ref();
-    let mut scratch = [0; 8192];
-    let mut left = LINGER_BYTES;
-    while left > 0 && socket.readable().await.is_ok() {
-        match socket.try_read(&mut scratch) {
-            Ok(0) => return,
-            Ok(length) => left = left.saturating_sub(length),
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-            Err(_) => return,
-        }
-    }
-}
-
-/// Runs an HTTP/2 connection's streams as tasks that hold the connection's place in a drain.
-struct Streams<S> {
-    state: Arc<State>,
-    phase: watch::Receiver<Phase>,
-    shared: Arc<Shared<S>>,
-}
-
-impl<S> Clone for Streams<S> {
-    fn clone(&self) -> Self {
-        Self { state: self.state.clone(), phase: self.phase.clone(), shared: self.shared.clone() }
-    }
-}
-
-impl<S, T> Executor<T> for Streams<S>
-where
-    S: Send + Sync + 'static,
-    T: Future<Output: Send> + Send + 'static,
-{
-    fn execute(&self, stream: T) {
-        let mut held = self.clone();
-        self.state.streams.fetch_add(1, Ordering::Relaxed);
-        tokio::spawn(async move {
-            let stream = AssertUnwindSafe(stream).catch_unwind();
-            tokio::select! {
-                biased;
-                result = stream => if result.is_err() {
-                    held.shared.metrics.panicked();
-                    tracing::error!(peer = %held.state.peer, "a stream's task panicked");
-                },
-                _ = held.phase.wait_for(|phase| *phase == Phase::Cut) => {}
-            }
-            held.state.streams.fetch_sub(1, Ordering::Relaxed);
-        });
-    }
 }

@@ -4,9 +4,11 @@
 
 mod acceptor;
 mod arriving;
+mod closing;
 mod connection;
 mod filter;
 pub mod path;
+mod streams;
 mod wire;
 
 use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};

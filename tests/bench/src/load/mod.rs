@@ -15,6 +15,6 @@ mod tally;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use plan::{Body, Group, Plan, Shape, Tail};
+pub(crate) use plan::{Body, Group, Plan, Shape};
 pub(crate) use run::{Marker, run};
 pub(crate) use tally::{GroupReport, HoldReport, LoadReport};

@@ -44,8 +44,6 @@ pub(crate) struct Work {
 
 /// The time that counts.
 pub(crate) struct Window {
-    /// When counting begins.
-    pub(crate) opens: Instant,
     closed: Cell<Option<Instant>>,
     over: watch::Sender<bool>,
 }
@@ -118,7 +116,7 @@ fn announce(marker: u64) {
 /// When a group has nothing to send, or its timer cannot be made.
 pub(crate) async fn run(plan: Plan, stop: impl Future<Output = ()>) -> anyhow::Result<LoadReport> {
     let opens = Instant::now() + Duration::from_millis(plan.warmup_ms);
-    let window = Rc::new(Window { opens, closed: Cell::new(None), over: watch::Sender::new(false) });
+    let window = Rc::new(Window { closed: Cell::new(None), over: watch::Sender::new(false) });
     let (mut finish, mut cut) = (JoinSet::new(), JoinSet::new());
     let mut works = Vec::new();
     for group in plan.groups {

@@ -10,7 +10,7 @@ use tokio::{
     task::LocalSet,
 };
 
-use super::{Body, Group, LoadReport, Plan, Shape, Tail, run};
+use super::{Body, Group, LoadReport, Plan, Shape, run};
 use crate::http::Fault;
 
 /// What the server does with one request.
@@ -167,8 +167,7 @@ async fn held_requests_end_the_run_when_the_last_is_answered() -> anyhow::Result
     let report = local
         .run_until(async {
             let (address, _) = server(Vec::new()).await?;
-            let mut group = Group::closed("g", address, "/", 1).shape(Shape::Hold { requests: 7, ramp_ms: 0 });
-            group.tail = Tail::Finish;
+            let group = Group::closed("g", address, "/", 1).shape(Shape::Hold { requests: 7, ramp_ms: 0 });
             run(Plan { groups: vec![group], warmup_ms: 0, measure_ms: None }, pending()).await
         })
         .await?;
