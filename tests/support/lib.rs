@@ -1,1 +1,4 @@
-//! Support.
+//! What the tests share.
+
+pub mod client;
+pub mod house;

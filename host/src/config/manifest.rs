@@ -1,11 +1,32 @@
 //! A manifest as meant: what one plugin asks for, checked.
 
-use std::{path::PathBuf, time::Duration};
+mod caps;
+mod defaults;
+mod meant;
+mod routes;
+mod written;
 
-use crate::units::{ByteSize, Fuel};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+pub use caps::CapNote;
+pub(super) use written::Written;
+
+use super::{
+    fault::{Faults, Place},
+    file, tree,
+};
+use crate::{
+    diagnostic::Diagnostic,
+    units::{ByteSize, Fuel},
+};
 
 /// Which threads run a plugin.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Lane {
     /// An async task on the runtime that serves the sockets: for work that waits.
@@ -60,15 +81,48 @@ pub struct Manifest {
     pub build: Option<Build>,
 }
 
+impl Manifest {
+    /// The file's name in a plugin's folder.
+    pub const FILE: &str = "plugin.toml";
+
+    /// Reads the manifest of a plugin's folder.
+    ///
+    /// # Errors
+    /// Every fault of the file at once, or that it cannot be read.
+    pub fn read(folder: &Path) -> Result<Self, Vec<Diagnostic>> {
+        let path = folder.join(Self::FILE);
+        let text =
+            file::read(&path, file::MAX_MANIFEST).map_err(|wrong| vec![Diagnostic::new(&path, wrong.message)])?;
+        Self::parse(&text, &path)
+    }
+
+    /// Reads a manifest's text. `file` is what faults name; no file is touched.
+    ///
+    /// # Errors
+    /// Every fault of the text at once.
+    pub fn parse(text: &str, file: impl AsRef<Path>) -> Result<Self, Vec<Diagnostic>> {
+        let mut faults = Faults::default();
+        let written = tree::read(text, &Place::whole(file), written::TOP, &mut faults, Written::read);
+        let meant = written.and_then(|written| written.meant(&mut faults));
+        faults.into_result(meant)
+    }
+}
+
 /// One `[[route]]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
-    /// Starts with `/`; `{name}` is one segment, `{*rest}` the tail.
+    /// Starts with `/`; `{name}` is one segment, `{*rest}` the tail, which may be empty. A last segment may be empty
+    /// (`/a/` is another path than `/a`), no other; percent-encoding is kept as it is.
     pub path: String,
     /// Which methods it takes.
     pub methods: Methods,
     /// The host it is bound to; `None` is every host of the tenant.
     pub host: Option<HostPattern>,
+}
+
+impl Route {
+    /// The path of the one route of a manifest that declares none: every path of its tenant, `/` included.
+    pub const EVERY_PATH: &str = "/{*rest}";
 }
 
 /// A host name, lower case, without a port.
@@ -143,6 +197,6 @@ pub struct Grants {
 pub struct Build {
     /// Run by the shell in the manifest's folder.
     pub command: String,
-    /// Paths that start a build when they change; relative to the manifest's folder.
+    /// Paths that start a build when they change; relative to the manifest's folder, the folder itself when empty.
     pub watch: Vec<PathBuf>,
 }
