@@ -1,1 +1,5 @@
-//! Promises.
+//! What the project promises, one file per promise, checked from outside.
+
+mod front_door;
+mod layers;
+mod manifests;

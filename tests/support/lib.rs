@@ -1,1 +1,3 @@
-//! Support.
+//! What the tests share.
+
+pub mod client;

@@ -1,8 +1,27 @@
 //! A manifest as meant: what one plugin asks for, checked.
 
-use std::{path::PathBuf, time::Duration};
+mod caps;
+mod defaults;
+mod meant;
+mod routes;
+mod written;
 
-use crate::units::{ByteSize, Fuel};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+pub use caps::CapNote;
+pub(super) use written::Written;
+
+use super::{
+    fault::{Faults, Place},
+    file, tree,
+};
+use crate::{
+    diagnostic::Diagnostic,
+    units::{ByteSize, Fuel},
+};
 
 /// Which threads run a plugin.
 #[derive(
@@ -62,15 +81,48 @@ pub struct Manifest {
     pub build: Option<Build>,
 }
 
+impl Manifest {
+    /// The file's name in a plugin's folder.
+    pub const FILE: &str = "plugin.toml";
+
+    /// Reads the manifest of a plugin's folder.
+    ///
+    /// # Errors
+    /// Every fault of the file at once, or that it cannot be read.
+    pub fn read(folder: &Path) -> Result<Self, Vec<Diagnostic>> {
+        let path = folder.join(Self::FILE);
+        let text =
+            file::read(&path, file::MAX_MANIFEST).map_err(|wrong| vec![Diagnostic::new(&path, wrong.message)])?;
+        Self::parse(&text, &path)
+    }
+
+    /// Reads a manifest's text. `file` is what faults name; no file is touched.
+    ///
+    /// # Errors
+    /// Every fault of the text at once.
+    pub fn parse(text: &str, file: impl AsRef<Path>) -> Result<Self, Vec<Diagnostic>> {
+        let mut faults = Faults::default();
+        let written = tree::read(text, &Place::whole(file), written::TOP, &mut faults, Written::read);
+        let meant = written.and_then(|written| written.meant(&mut faults));
+        faults.into_result(meant)
+    }
+}
+
 /// One `[[route]]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
-    /// Starts with `/`; `{name}` is one segment, `{*rest}` the tail.
+    /// Starts with `/`; `{name}` is one segment, `{*rest}` the tail, which may be empty. A last segment may be empty
+    /// (`/a/` is another path than `/a`), no other; percent-encoding is kept as it is.
     pub path: String,
     /// Which methods it takes.
     pub methods: Methods,
     /// The host it is bound to; `None` is every host of the tenant.
     pub host: Option<HostPattern>,
+}
+
+impl Route {
+    /// The path of the one route of a manifest that declares none: every path of its tenant, `/` included.
+    pub const EVERY_PATH: &str = "/{*rest}";
 }
 
 /// A host name, lower case, without a port.
@@ -92,6 +144,16 @@ impl Methods {
             Self::All => true,
             Self::Only(methods) => {
                 methods.contains(method) || (method == http::Method::HEAD && methods.contains(&http::Method::GET))
+            }
+        }
+    }
+
+    /// Whether some method belongs to both.
+    pub fn overlap(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::All, _) | (_, Self::All) => true,
+            (Self::Only(ours), Self::Only(theirs)) => {
+                ours.iter().any(|method| other.accepts(method)) || theirs.iter().any(|method| self.accepts(method))
             }
         }
     }

@@ -2,8 +2,19 @@
 //!
 //! What a person wrote is private to this module; what leaves it ([`Manifest`], [`Settings`]) cannot hold a bad value.
 
+mod checks;
+mod fault;
+mod file;
+mod leaf;
 mod manifest;
+mod names;
+mod paths;
+mod schema;
 mod settings;
+mod tree;
 
-pub use manifest::{Build, Grants, HostPattern, Instances, Lane, Limits, Manifest, Methods, OnDisconnect, Route};
-pub use settings::{Caps, Settings, Tenant, TenantPlace};
+pub use manifest::{
+    Build, CapNote, Grants, HostPattern, Instances, Lane, Limits, Manifest, Methods, OnDisconnect, Route,
+};
+pub use schema::{manifest_schema, settings_schema};
+pub use settings::{Caps, DEFAULT_TENANT, Flags, Settings, Tenant, TenantPlace};

@@ -1,8 +1,32 @@
 //! The host's settings as meant: flags over variables over `wasmbay.toml` over defaults.
 
-use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
+mod defaults;
+mod meant;
+mod sources;
+mod tenants;
+#[cfg(test)]
+mod tests;
+mod written;
 
-use crate::units::ByteSize;
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+pub use sources::Flags;
+use sources::Variables;
+pub(super) use written::Written;
+
+use super::{
+    fault::{Faults, Place},
+    file, tree,
+};
+use crate::{
+    diagnostic::Diagnostic,
+    units::{ByteSize, Fuel},
+};
 
 /// Everything an operator can set. Tests build one by hand, from [`Settings::default`].
 #[derive(Clone, Debug)]
@@ -33,6 +57,100 @@ pub struct Settings {
     pub compiler: Option<PathBuf>,
     /// Named tenants. The plain folder is the tenant `default` when this is empty.
     pub tenants: BTreeMap<String, Tenant>,
+}
+
+/// The name of the one tenant of a plain folder.
+pub const DEFAULT_TENANT: &str = "default";
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            listen: defaults::listen(),
+            admin: defaults::admin(),
+            data: None,
+            wasi_http_03: None,
+            compute_nice: defaults::COMPUTE_NICE,
+            compute_threads: None,
+            max_memory: defaults::MAX_MEMORY,
+            io_instances: defaults::IO_INSTANCES,
+            compute_instances: defaults::COMPUTE_INSTANCES,
+            max_concurrent: defaults::MAX_CONCURRENT,
+            drain: defaults::DRAIN,
+            compiler: None,
+            tenants: BTreeMap::new(),
+        }
+    }
+}
+
+impl Settings {
+    /// The file's name in the working folder.
+    pub const FILE: &str = "wasmbay.toml";
+
+    /// Puts the settings together: a flag over a variable over the file over the default.
+    ///
+    /// `file` is what `--config` names; without it, `WASMBAY_CONFIG`, else [`Settings::FILE`] in `cwd` where there is
+    /// one. Variables are `WASMBAY_` and the key in capitals; an empty one counts as unset. `PORT` replaces the port of
+    /// `listen`, unless a flag says where to listen, and where nothing does it binds every address of the machine.
+    /// Relative paths: from a flag or a variable they begin at `cwd`, in the file beside the file.
+    ///
+    /// # Errors
+    /// Every fault of every source at once. A flag or a variable stands by its name where a file would.
+    pub fn load(
+        flags: Flags,
+        env: &dyn Fn(&str) -> Option<String>,
+        file: Option<&Path>,
+        cwd: &Path,
+    ) -> Result<Self, Vec<Diagnostic>> {
+        let (mut faults, variables) = (Faults::default(), Variables(env));
+        let named = file.map(Path::to_owned).or_else(|| variables.get("WASMBAY_CONFIG").map(PathBuf::from));
+        let found = named.or_else(|| Some(PathBuf::from(Self::FILE)).filter(|name| cwd.join(name).exists()));
+        let mut written = found.and_then(|name| read(&mut faults, &name, cwd)).unwrap_or_default();
+        written.overlay(&mut faults, flags, &variables);
+        let mut settings = written.meant(&mut faults);
+        settings.data = settings.data.map(|data| cwd.join(data));
+        faults.into_result(Some(settings))
+    }
+
+    /// Reads settings from text alone. `file` is what faults name; no file is touched.
+    ///
+    /// # Errors
+    /// Every fault of the text at once.
+    pub fn parse(text: &str, file: impl AsRef<Path>) -> Result<Self, Vec<Diagnostic>> {
+        let mut faults = Faults::default();
+        let written = tree::read(text, &Place::whole(file), written::TOP, &mut faults, Written::read);
+        let settings = written.map(|written| written.meant(&mut faults));
+        faults.into_result(settings)
+    }
+
+    /// Whether 0.3 guests load: as the operator says, else with one tenant alone. The engine's 0.3 support gets no
+    /// patch releases, which strangers' code on one host should not depend on.
+    pub fn http_03(&self) -> bool {
+        self.wasi_http_03.unwrap_or(self.tenants.len() <= 1)
+    }
+
+    /// Every tenant by name: those that are named, else [`DEFAULT_TENANT`] with the whole folder and every address.
+    pub fn tenants(&self) -> BTreeMap<String, Tenant> {
+        if !self.tenants.is_empty() {
+            return self.tenants.clone();
+        }
+        let everything = Tenant {
+            folder: PathBuf::new(),
+            place: TenantPlace::Everywhere,
+            weight: defaults::WEIGHT,
+            caps: Caps::default(),
+        };
+        BTreeMap::from([(DEFAULT_TENANT.to_owned(), everything)])
+    }
+}
+
+/// Reads the file of settings; its relative paths are made to begin where it stands.
+fn read(faults: &mut Faults, name: &Path, cwd: &Path) -> Option<Written> {
+    let (path, place) = (cwd.join(name), Place::whole(name));
+    let text = file::read(&path, file::MAX_SETTINGS).map_err(|wrong| faults.add_other(&place, wrong)).ok()?;
+    let mut written = tree::read(&text, &place, written::TOP, faults, Written::read)?;
+    let folder = path.parent().unwrap_or(cwd);
+    written.data = written.data.map(|data| data.map(|data| folder.join(data)));
+    Some(written)
 }
 
 /// One `[tenant.NAME]`.
@@ -69,7 +187,7 @@ pub struct Caps {
     /// Caps `limits.memory`.
     pub memory: Option<ByteSize>,
     /// Caps `limits.fuel`.
-    pub fuel: Option<crate::units::Fuel>,
+    pub fuel: Option<Fuel>,
     /// Requests in flight in the whole tenant.
     pub max_concurrent: Option<u32>,
 }

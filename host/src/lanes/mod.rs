@@ -1,9 +1,42 @@
 //! Which threads run what: the io lane on the runtime's threads, the compute lane on a pool of its own.
 //!
-//! This module knows tasks and tenants, neither wasm nor HTTP.
+//! This module knows tasks and tenants, neither wasm nor HTTP. [`Gates`] says when a request may begin, [`Lanes`]
+//! runs its work as a [`Task`], and one structure (`fair`) decides, in both lanes, who is next.
 
-use std::{future::Future, pin::Pin, sync::Arc, task, time::Duration};
+pub mod admission;
+mod clock;
+mod compute;
+mod cores;
+mod fair;
+mod io;
+mod job;
+mod panic;
+mod task;
+mod ticker;
+mod turns;
 
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll},
+};
+
+use tokio::runtime::Handle;
+
+pub use self::{
+    admission::Gates,
+    panic::Panicked,
+    task::{Task, Verdict},
+    ticker::{OnTick, TICK},
+};
+use self::{
+    compute::{Pool, Threads},
+    io::InPlace,
+    job::Remote,
+    ticker::{Ticker, Ticks},
+    turns::Turns,
+};
 use crate::config::Lane;
 
 /// A tenant, for fair share and permits. Given out once per name and kept across revisions.
@@ -23,61 +56,157 @@ pub struct Who {
     pub plugin: PluginId,
 }
 
-/// What a running task has to do at an interruption. See [`Task::interrupted`].
-pub enum Verdict {
-    /// Nothing: run on until the next tick.
-    Continue,
-    /// Wait for this future, then run on until the next tick.
-    Yield(Pin<Box<dyn Future<Output = ()> + Send + Sync>>),
-    /// End: the task is past its CPU budget.
-    CpuExhausted,
-    /// End: nobody waits for the result any more.
-    Cancelled,
+/// What a host's lanes are made from.
+#[derive(Clone, Debug)]
+pub struct LaneSettings {
+    /// Compute threads, at least 1; `None` is the cores, or one less than the CPU quota when there is one.
+    pub compute_threads: Option<usize>,
+    /// The compute threads' scheduling priority below the runtime's, 0 to 19.
+    pub compute_nice: u8,
 }
 
-/// One piece of work in a lane: whose it is, the CPU time it has used and may use.
-pub struct Task(());
-
-impl Task {
-    /// A task that has not run yet. `budget` is the CPU time it may use.
-    pub fn new(_who: Who, _lane: Lane, _budget: Duration) -> Arc<Self> {
-        unimplemented!()
-    }
-    /// CPU time used so far, by the threads' own clocks, the current poll included.
-    pub fn cpu(&self) -> Duration {
-        unimplemented!()
-    }
-    /// To be called by running work, on its own thread, at each epoch interruption.
-    pub fn interrupted(self: &Arc<Self>) -> Verdict {
-        unimplemented!()
-    }
+/// What is going on in the lanes at one moment, for metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Load {
+    /// Io work that holds a turn: it ran into its second tick without waiting.
+    pub turns_out: usize,
+    /// Io work that waits for a turn.
+    pub turns_waiting: usize,
+    /// Compute work on a thread.
+    pub compute_running: usize,
+    /// Compute work that waits for a thread.
+    pub compute_runnable: usize,
 }
 
-/// The lanes of one host.
+/// The lanes of one host. Clones share them; the last one to be dropped closes them.
 #[derive(Clone)]
-pub struct Lanes(());
+pub struct Lanes {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    home: Arc<Home>,
+    compute_threads: usize,
+    threads: Mutex<Threads>,
+    /// After `threads`: running work is interrupted by ticks until the threads are joined. `None` in tests that tick.
+    _ticker: Option<Ticker>,
+}
+
+/// What tasks share with the lanes they run in.
+struct Home {
+    ticks: Arc<Ticks>,
+    turns: Arc<Turns>,
+    pool: Arc<Pool>,
+}
+
+impl Home {
+    fn is_closing(&self) -> bool {
+        self.pool.is_closing()
+    }
+}
 
 impl Lanes {
-    /// Runs `future` as `task` in its lane. Dropping the handle cancels the work.
+    /// Starts the ticker and the compute threads. Work of both lanes is polled in the context of `runtime`.
+    ///
+    /// # Errors
+    /// A thread could not be started.
+    pub fn new(settings: &LaneSettings, runtime: &Handle) -> std::io::Result<Self> {
+        let cores = cores::cores();
+        let ticks = Arc::new(Ticks::default());
+        let ticker = Ticker::start(Arc::clone(&ticks))?;
+        let threads = settings.compute_threads.unwrap_or_else(|| cores::pool_size(cores, cores::quota()));
+        Self::assemble(ticks, Some(ticker), cores.div_ceil(2), threads.max(1), settings.compute_nice, runtime)
+    }
+
+    fn assemble(
+        ticks: Arc<Ticks>,
+        ticker: Option<Ticker>,
+        turns: usize,
+        compute_threads: usize,
+        nice: u8,
+        runtime: &Handle,
+    ) -> std::io::Result<Self> {
+        let home = Arc::new(Home { ticks, turns: Turns::new(turns), pool: Pool::new() });
+        let threads = Mutex::new(Threads::start(&home.pool, compute_threads, nice, runtime)?);
+        Ok(Self { inner: Arc::new(Inner { home, compute_threads, threads, _ticker: ticker }) })
+    }
+
+    /// Runs `future` as `task` in its lane.
+    ///
+    /// Io work runs when the handle is polled, on the polling thread: poll it from a task of the runtime's own, not
+    /// inside other work. Compute work starts at once, on a pool thread, whether the handle is polled or not.
+    ///
+    /// # Panics
+    /// If the task was run before.
     pub fn run<T: Send + 'static>(
         &self,
-        _task: Arc<Task>,
-        _future: impl Future<Output = T> + Send + 'static,
+        task: Arc<Task>,
+        future: impl Future<Output = T> + Send + 'static,
     ) -> Running<T> {
-        unimplemented!()
+        let home = &self.inner.home;
+        task.settle_in(home);
+        let lane = task.lane();
+        Running(match lane {
+            Lane::Io => Place::Io(InPlace::new(Arc::clone(home), task, future)),
+            Lane::Compute => Place::Compute(Remote::start(&home.pool, task, future)),
+        })
+    }
+
+    /// Calls `listener` at each tick, on the ticker's thread, until it answers `false`. It must not block.
+    pub fn on_tick(&self, listener: OnTick) {
+        self.inner.home.ticks.listen(listener);
+    }
+
+    /// A tenant's share of CPU time beside other tenants, in both lanes; 1 is everyone's to begin with.
+    pub fn set_weight(&self, tenant: TenantId, weight: u32) {
+        self.inner.home.turns.set_weight(tenant, weight);
+        self.inner.home.pool.set_weight(tenant, weight);
+    }
+
+    /// The number of compute threads.
+    pub fn compute_threads(&self) -> usize {
+        self.inner.compute_threads
+    }
+
+    /// What is going on, for metrics.
+    pub fn load(&self) -> Load {
+        let home = &self.inner.home;
+        Load {
+            turns_out: home.turns.out(),
+            turns_waiting: home.turns.waiting(),
+            compute_running: home.pool.busy(),
+            compute_runnable: home.pool.runnable(),
+        }
+    }
+
+    /// Ends all work of the compute lane and joins its threads; running work of both lanes is told
+    /// [`Verdict::Cancelled`] at its next tick. Blocks for that long, so it is not for a runtime's thread.
+    pub fn close(&self) {
+        self.inner.threads.lock().unwrap_or_else(PoisonError::into_inner).close();
     }
 }
 
-/// Work under way: a future of its result.
-pub struct Running<T>(std::marker::PhantomData<T>);
+/// Work under way: a future of its result. Dropping it cancels the work.
+///
+/// Io work is dropped at once, on the dropping thread. Compute work that waits is dropped on a pool thread soon
+/// after; work that runs is told [`Verdict::Cancelled`] at its next tick, and is dropped when its poll ends.
+#[must_use = "dropping it cancels the work"]
+pub struct Running<T>(Place<T>);
 
-/// The work panicked; the text is the panic's message.
-#[derive(Debug)]
-pub struct Panicked(pub String);
+enum Place<T> {
+    Io(InPlace<T>),
+    Compute(Remote<T>),
+}
 
-impl<T> Future for Running<T> {
+impl<T: Send + 'static> Future for Running<T> {
     type Output = Result<T, Panicked>;
-    fn poll(self: Pin<&mut Self>, _cx: &mut task::Context<'_>) -> task::Poll<Self::Output> {
-        unimplemented!()
+
+    /// # Panics
+    /// When polled after it was ready.
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut self.get_mut().0 {
+            Place::Io(work) => work.poll(cx),
+            Place::Compute(work) => work.poll(cx),
+        }
     }
 }

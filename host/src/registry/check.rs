@@ -16,7 +16,7 @@ use super::{
     scan::{Place, scan},
     tenants::Ids,
 };
-use crate::diagnostic::Diagnostic;
+use crate::{diagnostic::Diagnostic, telemetry::Metrics};
 
 /// How long `check` waits for files that somebody is writing.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -98,7 +98,8 @@ async fn load<L: Loader>(
         Ok(guest) => {
             let who = Ids::default().who(place.tenant, tenant, &manifest.name);
             let (owner, digest, folder) = (tenant.owner(), revision.digest, revision.folder);
-            let parts = Parts { owner, who, manifest, guest, digest, folder };
+            let metrics = Metrics::new().plugin(&owner.tenant, &manifest.name);
+            let parts = Parts { owner, who, manifest, guest, digest, folder, metrics };
             Some(Arc::new(LivePlugin::new(parts, &Census::default())))
         }
         Err(faults) => {

@@ -13,6 +13,7 @@ use tokio::{
 };
 
 use super::{
+    current::Current,
     live::Census,
     loader::{EngineLoader, Loader},
     reconcile::Reconciler,
@@ -22,7 +23,7 @@ use super::{
     tenants::TenantSpec,
     watch::WatchMode,
 };
-use crate::{config::Settings, diagnostic::Diagnostic};
+use crate::{config::Settings, diagnostic::Diagnostic, telemetry::Metrics};
 
 /// How long a folder must be without its manifest before its plugin goes: longer than a save or a checkout that
 /// removes and writes again.
@@ -69,7 +70,8 @@ impl RegistrySettings {
 
 /// What the registry's task and its holders share.
 pub(super) struct Shared<G> {
-    pub(super) table: ArcSwap<Table<G>>,
+    pub(super) current: Current<G>,
+    pub(super) metrics: Arc<Metrics>,
     pub(super) status: ArcSwap<Status>,
     pub(super) ready: watch::Sender<bool>,
     pub(super) generation: watch::Sender<u64>,
@@ -85,17 +87,23 @@ pub struct Registry<L: Loader = EngineLoader> {
 }
 
 impl<L: Loader> Registry<L> {
-    /// Begins to serve: returns at once with an empty table, which the first scan fills. When the settings are
-    /// strict, it returns after the first scan.
+    /// Begins to serve: returns at once; the first scan fills `current`, which was made with the same tenants. When
+    /// the settings are strict, it returns after the first scan.
     ///
     /// # Errors
     /// Only when strict: every fault in every manifest and component.
     ///
     /// # Panics
     /// Outside a tokio runtime.
-    pub async fn start(settings: RegistrySettings, loader: L) -> Result<Self, Vec<Diagnostic>> {
+    pub async fn start(
+        settings: RegistrySettings,
+        loader: L,
+        current: Current<L::Guest>,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, Vec<Diagnostic>> {
         let shared = Arc::new(Shared {
-            table: ArcSwap::from_pointee(Table::new(&settings.tenants, [])),
+            current,
+            metrics,
             status: ArcSwap::default(),
             ready: watch::Sender::new(false),
             generation: watch::Sender::new(0),
@@ -126,7 +134,7 @@ impl<L: Loader> Registry<L> {
 
     /// What is live now. One atomic load; the table never changes.
     pub fn table(&self) -> Arc<Table<L::Guest>> {
-        self.shared.table.load_full()
+        self.shared.current.table()
     }
 
     /// Whether every plugin of the first scan is live or refused.

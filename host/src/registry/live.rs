@@ -18,6 +18,7 @@ use crate::{
     failure::{Code, Failure},
     guest,
     lanes::Who,
+    telemetry::PluginMetrics,
 };
 
 /// The values of a route's parameters, still percent-encoded, under the names its plugin gave them.
@@ -44,13 +45,17 @@ pub struct LivePlugin<G = guest::Plugin> {
     /// Numbers of the tenant and the plugin; the same for every revision.
     pub who: Who,
     /// The manifest with the operator's caps applied.
-    pub manifest: Manifest,
+    pub manifest: Arc<Manifest>,
     /// What runs.
     pub guest: G,
     /// Of the manifest's and the component's bytes.
     pub digest: Digest,
     /// The folder it was read from.
     pub folder: PathBuf,
+    /// The digest, as the log shows it.
+    pub revision: Arc<str>,
+    /// Counts what it does; the same for every revision that is alive.
+    pub metrics: Arc<PluginMetrics>,
     /// For each route the names of its parameters, in order.
     names: Vec<Vec<Arc<str>>>,
     own_routes: PathTree<usize>,
@@ -67,6 +72,7 @@ pub(super) struct Parts<G> {
     pub(super) guest: G,
     pub(super) digest: Digest,
     pub(super) folder: PathBuf,
+    pub(super) metrics: Arc<PluginMetrics>,
 }
 
 impl<G> LivePlugin<G> {
@@ -80,10 +86,12 @@ impl<G> LivePlugin<G> {
             names: names.collect(),
             own_routes,
             overdue: watch::Sender::new(false),
+            metrics: parts.metrics,
+            revision: parts.digest.to_string().into(),
             _alive: census.enter(),
             owner: parts.owner,
             who: parts.who,
-            manifest: parts.manifest,
+            manifest: Arc::new(parts.manifest),
             guest: parts.guest,
             digest: parts.digest,
             folder: parts.folder,

@@ -8,6 +8,7 @@ mod build;
 mod build_plan;
 mod check;
 mod compile_child;
+mod current;
 mod files;
 mod handle;
 mod live;
@@ -27,13 +28,14 @@ mod watch;
 pub use build::BUILD_TIMEOUT;
 pub use check::{CheckReport, check};
 pub use compile_child::{COMMAND as COMPILE_COMMAND, CompileFault, CompileLimits, Compiler, child_main};
+pub use current::Current;
 pub use handle::{LEAVE_AFTER, Registry, RegistrySettings};
 pub use live::{LivePlugin, Owner, Params};
 pub use loader::{EngineLoader, Loader};
 pub use revision::{Digest, MANIFEST_FILE, MAX_COMPONENT, QUIET, Revision};
 pub use status::{LiveStatus, PluginStatus, State, Status};
 pub use table::{Found, Table};
-pub use tenants::{DEFAULT_TENANT, TenantSpec};
+pub use tenants::TenantSpec;
 pub use watch::WatchMode;
 
 #[cfg(test)]

@@ -13,7 +13,8 @@ use std::{
 use http::Method;
 
 use super::{
-    handle::RegistrySettings,
+    current::Current,
+    handle::{Registry, RegistrySettings},
     live::{Census, LivePlugin, Parts},
     loader::Loader,
     revision::{Digest, MANIFEST_FILE},
@@ -21,8 +22,11 @@ use super::{
     watch::WatchMode,
 };
 use crate::{
-    config::{Build, Caps, Grants, Instances, Lane, Limits, Manifest, Methods, OnDisconnect, Route, TenantPlace},
+    config::{
+        Build, Caps, Grants, Instances, Lane, Limits, Manifest, Methods, OnDisconnect, Route, Settings, TenantPlace,
+    },
     diagnostic::Diagnostic,
+    telemetry::Metrics,
     units::ByteSize,
 };
 
@@ -89,7 +93,8 @@ pub(super) fn plugin<G>(
     let who = Ids::default().who(tenant, &tenants[tenant], name);
     let (owner, digest) = (tenants[tenant].owner(), Digest::new(name.as_bytes(), b""));
     let folder = tenants[tenant].folder.join(name);
-    Arc::new(LivePlugin::new(Parts { owner, who, manifest, guest, digest, folder }, &Census::default()))
+    let metrics = Metrics::new().plugin(&owner.tenant, &manifest.name);
+    Arc::new(LivePlugin::new(Parts { owner, who, manifest, guest, digest, folder, metrics }, &Census::default()))
 }
 
 /// Loads without an engine: the guest is the component's text. A component that says `bad` is refused, one that says
@@ -140,6 +145,12 @@ impl Loader for Texts {
     }
 }
 
+/// A registry of its own for these settings.
+pub(super) async fn begin(settings: RegistrySettings, loader: Texts) -> Result<Registry<Texts>, Vec<Diagnostic>> {
+    let current = Current::new(&settings.tenants);
+    Registry::start(settings, loader, current, Metrics::new()).await
+}
+
 /// A folder of plugins, served as the default tenant.
 pub(super) struct Served(tempfile::TempDir);
 
@@ -151,7 +162,7 @@ impl Served {
     /// Settings that look when asked and wait for nothing.
     pub(super) fn settings(&self) -> RegistrySettings {
         RegistrySettings {
-            tenants: vec![TenantSpec::default_tenant(self.0.path())],
+            tenants: TenantSpec::from_settings(&Settings::default(), self.0.path()),
             quiet: Duration::ZERO,
             leave_after: Duration::ZERO,
             drain: Duration::from_secs(3600),

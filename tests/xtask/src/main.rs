@@ -1,1 +1,85 @@
-fn main() {}
+//! The project's own commands. `cargo xtask --help` tells what there is.
+
+mod command;
+mod guests;
+mod place;
+mod plugins;
+mod steps;
+mod tasks;
+mod toolchain;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::{place::Place, steps::Steps};
+
+/// Wasmbay's own commands: try it, check it, measure it.
+///
+/// Guests are built for wasm32-wasip1 and wasm32-wasip2. Where `rustup target add` works it is used; elsewhere a private
+/// toolchain is made of Debian's packages, once per machine. What is fetched and built for guests is kept in
+/// `$XDG_CACHE_HOME/wasmbay` (else `~/.cache/wasmbay`), keyed by what it was made from; that folder may be deleted at any
+/// time.
+///
+/// Variables: `CI` keeps cargo's build cache in that folder too, so that a fresh clone is not a fresh build;
+/// `WASMBAY_TOOLCHAIN=private` makes the private toolchain even where rustup has the targets.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Serve the example plugins: fetch, build, then `wasmbay dev plugins/`.
+    Up {
+        /// Passed on to `wasmbay dev`, for instance `-- --listen 127.0.0.1:9000`.
+        #[arg(last = true)]
+        args: Vec<String>,
+    },
+    /// Check everything: format, lints, guests, plugins, docs, tests. Stops at the first failure.
+    Test {
+        /// Run just the tests whose names contain this.
+        filter: Option<String>,
+    },
+    /// Check everything, with repetitions at their full counts (`WASMBAY_SOAK=1`) instead of the quick ones.
+    ///
+    /// The debug profile is kept: its overflow checks and assertions are what a long run is for.
+    Soak {
+        /// Run just the tests whose names contain this.
+        filter: Option<String>,
+    },
+    /// Build what tests need, and print the variables to export for running `cargo test` by hand.
+    ///
+    /// eval "$(cargo xtask guests)" && cargo build -p wasmbay && cargo test
+    #[command(verbatim_doc_comment)]
+    Guests,
+    /// Measure a release build: `cargo xtask bench lanes`. Without a name, the bench program lists what there is.
+    Bench {
+        /// The bench's name and options, passed on to `wasmbay-bench`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().task) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task) -> anyhow::Result<()> {
+    let place = Place::find()?;
+    match task {
+        Task::Up { args } => tasks::up(&place, &Steps::on_stdout(), &args),
+        Task::Test { filter } => tasks::test(&place, &Steps::on_stdout(), filter.as_deref(), false),
+        Task::Soak { filter } => tasks::test(&place, &Steps::on_stdout(), filter.as_deref(), true),
+        Task::Guests => tasks::guests(&place, &Steps::on_stderr()),
+        Task::Bench { args } => tasks::bench(&place, &Steps::on_stdout(), &args),
+    }
+}

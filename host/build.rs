@@ -1,0 +1,52 @@
+//! Gathers the WIT of the interfaces the host links, out of the very crate that implements them, so that text-form
+//! plugins are held against the same definitions as every other guest.
+
+use std::{env, fs, path::PathBuf, process::Command};
+
+use anyhow::{Context as _, Result, bail};
+
+/// The crate whose folders hold the definitions, and the folders: WASI 0.2 and 0.3.
+const SOURCE: &str = "wasmtime-wasi-http";
+const FOLDERS: [&str; 2] = ["wit/deps", "src/p3/wit/deps"];
+
+fn main() -> Result<()> {
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=Cargo.toml");
+    let source = source_folder()?;
+    let mut list = String::from("&[\n");
+    for folder in FOLDERS {
+        let folder = source.join(folder);
+        let mut files: Vec<PathBuf> = fs::read_dir(&folder)
+            .with_context(|| format!("{} has no WIT", folder.display()))?
+            .map(|entry| Ok(entry?.path()))
+            .collect::<Result<_>>()?;
+        files.sort();
+        for file in files {
+            list += &format!("    include_str!({file:?}),\n");
+        }
+    }
+    list += "]\n";
+    let out = PathBuf::from(env::var("OUT_DIR").context("cargo sets OUT_DIR")?);
+    fs::write(out.join("wit.rs"), list)?;
+    Ok(())
+}
+
+/// Where cargo keeps the sources of [`SOURCE`], asked of cargo itself.
+fn source_folder() -> Result<PathBuf> {
+    let cargo = env::var("CARGO").context("cargo sets CARGO")?;
+    let output = Command::new(cargo)
+        .args(["metadata", "--format-version", "1", "--offline"])
+        .current_dir(env::var("CARGO_MANIFEST_DIR").context("cargo sets CARGO_MANIFEST_DIR")?)
+        .output()?;
+    if !output.status.success() {
+        bail!("cargo metadata failed: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout)?;
+    let packages = metadata["packages"].as_array().context("cargo metadata lists packages")?;
+    let manifest = packages
+        .iter()
+        .find(|package| package["name"] == SOURCE)
+        .and_then(|package| package["manifest_path"].as_str())
+        .with_context(|| format!("{SOURCE} is not among the dependencies"))?;
+    PathBuf::from(manifest).parent().map(PathBuf::from).context("a manifest lies in a folder")
+}

@@ -1,0 +1,91 @@
+//! The rules for `[[route]]`: what a path, a method and a host may look like, and which routes are the same.
+
+use super::{HostPattern, Methods, Route, written::WrittenRoute};
+use crate::{
+    config::{
+        fault::{At, Faults, Place, Wrong},
+        names, paths,
+    },
+    diagnostic::did_you_mean,
+};
+
+/// The methods of RFC 9110 and RFC 5789 that reach a handler. CONNECT does not: the host is no proxy.
+const STANDARD: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH"];
+
+/// Checks every route; none written is one over every path.
+pub(super) fn meant(faults: &mut Faults, written: &[WrittenRoute]) -> Vec<Route> {
+    if written.is_empty() {
+        return vec![Route { path: Route::EVERY_PATH.to_owned(), methods: Methods::All, host: None }];
+    }
+    let routes: Vec<(Route, &Place)> =
+        written.iter().filter_map(|one| Some((route(faults, one)?, &one.place))).collect();
+    for (index, (route, place)) in routes.iter().enumerate() {
+        if let Some((_, first)) = routes[..index].iter().find(|(earlier, _)| same(earlier, route)) {
+            let wrong = Wrong::new(format!("= {:?} takes requests that the one {first} takes already", route.path));
+            faults.add(place, "route", wrong.remedy("remove one, or give each methods of its own"));
+        }
+    }
+    routes.into_iter().map(|(route, _)| route).collect()
+}
+
+fn route(faults: &mut Faults, written: &WrittenRoute) -> Option<Route> {
+    let methods = written.methods.as_ref().map_or(Some(Methods::All), |list| methods(faults, list));
+    let host = written.host.as_ref().map_or(Some(None), |host| host_of(faults, host).map(Some));
+    let path = written.path.as_ref()?;
+    faults.keep(&path.place, "route.path", paths::route(&path.value))?;
+    Some(Route { path: path.value.clone(), methods: methods?, host: host? })
+}
+
+fn host_of(faults: &mut Faults, written: &At<String>) -> Option<HostPattern> {
+    faults.keep(&written.place, "route.host", names::host(&written.value))?;
+    Some(written.value.clone())
+}
+
+fn methods(faults: &mut Faults, written: &At<Vec<At<String>>>) -> Option<Methods> {
+    let mut methods = Vec::new();
+    for name in &written.value {
+        let Some(method) = faults.keep(&name.place, "route.methods", method(&name.value)) else { continue };
+        if methods.contains(&method) {
+            faults.add(&name.place, "route.methods", Wrong::new(format!("names {:?} twice", name.value)));
+        }
+        methods.push(method);
+    }
+    (methods.len() == written.value.len()).then_some(Methods::Only(methods))
+}
+
+fn method(name: &str) -> Result<http::Method, Wrong> {
+    let wrong = || Wrong::new(format!("= {name:?} is not a method"));
+    let upper = name.to_ascii_uppercase();
+    if upper != name && STANDARD.contains(&upper.as_str()) {
+        return Err(wrong().remedy(format!("methods are upper case: write {upper:?}")));
+    }
+    if name == "CONNECT" {
+        return Err(Wrong::new("= \"CONNECT\" cannot reach a plugin").remedy("remove it: the host is no proxy"));
+    }
+    if !STANDARD.contains(&name)
+        && let Some(standard) = did_you_mean(name, STANDARD)
+    {
+        return Err(wrong().remedy(format!("did you mean {standard:?}?")));
+    }
+    // Other methods exist (WebDAV's, QUERY) and more will: any name of their form is taken.
+    let formed = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-');
+    let method = http::Method::from_bytes(name.as_bytes()).ok().filter(|_| formed);
+    method.ok_or_else(|| wrong().remedy("write one such as \"GET\""))
+}
+
+/// Whether two routes take some request both, with neither the more specific one.
+fn same(one: &Route, other: &Route) -> bool {
+    one.host == other.host && shape(&one.path) == shape(&other.path) && one.methods.overlap(&other.methods)
+}
+
+/// A path without the names of its parameters.
+fn shape(path: &str) -> Vec<&str> {
+    fn nameless(segment: &str) -> &str {
+        match segment {
+            tail if tail.starts_with("{*") => "{*}",
+            param if param.starts_with('{') => "{}",
+            literal => literal,
+        }
+    }
+    path.split('/').map(nameless).collect()
+}

@@ -1,0 +1,249 @@
+//! `plugin.toml` as a person wrote it: each key, whether it is there, where it stands.
+//!
+//! The JSON schema is made from these types, so a field's comment is what an editor shows for its key.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+
+use super::{Lane, OnDisconnect, defaults};
+use crate::{
+    config::{
+        fault::{At, Faults, Place, Wrong},
+        leaf::{Count, Leaf, one_of},
+        tree::Section,
+    },
+    units::{ByteSize, Fuel, Interval},
+};
+
+/// A key that may be absent.
+type Key<T> = Option<At<T>>;
+
+/// Keys that stand at the top and in no table; after the first `[table]` TOML takes them for the table's.
+pub(in crate::config) const TOP: &[&str] = &["manifest", "name", "version", "component", "lane", "on_disconnect"];
+
+/// A plugin's manifest: what it asks for and how it runs.
+#[derive(JsonSchema)]
+#[schemars(rename = "plugin.toml", deny_unknown_fields)]
+pub(in crate::config) struct Written {
+    /// The version of this format: 1.
+    #[schemars(required, extend("const" = 1))]
+    pub(super) manifest: Key<u32>,
+    /// The plugin's name: kebab-case, unique within its tenant. Other plugins call it as `http://NAME.plugin.internal/`.
+    #[schemars(required, extend("pattern" = "^[a-z0-9]+(-[a-z0-9]+)*$", "maxLength" = 63))]
+    pub(super) name: Key<String>,
+    /// Your version of the plugin. The host only shows it.
+    #[schemars(extend("default" = defaults::VERSION))]
+    pub(super) version: Key<String>,
+    /// The file to run, relative to this folder: a component, a core module, or WebAssembly text (.wat).
+    #[schemars(required)]
+    pub(super) component: Key<PathBuf>,
+    /// Which threads run the plugin: "io" for work that waits, "compute" for work that burns CPU.
+    #[schemars(required)]
+    pub(super) lane: Key<Lane>,
+    /// What becomes of a request whose client has left.
+    #[schemars(extend("default" = "cancel"))]
+    pub(super) on_disconnect: Key<OnDisconnect>,
+    /// The paths the plugin serves. None: every path of its tenant.
+    #[schemars(with = "Option<Vec<WrittenRoute>>")]
+    pub(super) route: Vec<WrittenRoute>,
+    /// What one request may use. The operator's caps win.
+    pub(super) limits: Option<WrittenLimits>,
+    /// How instances of the plugin are used.
+    pub(super) instances: Option<WrittenInstances>,
+    /// What the plugin may do; nothing else exists for it.
+    pub(super) grants: Option<WrittenGrants>,
+    /// How `wasmbay dev` builds the plugin.
+    pub(super) build: Option<WrittenBuild>,
+}
+
+/// One path that the plugin serves.
+#[derive(JsonSchema)]
+#[schemars(inline, deny_unknown_fields)]
+pub(super) struct WrittenRoute {
+    /// Begins with `/`. `{name}` stands for one segment, `{*rest}` for the tail.
+    #[schemars(required, extend("pattern" = "^/"))]
+    pub(super) path: Key<String>,
+    /// The methods it takes. None: all. GET also answers HEAD.
+    #[schemars(extend("minItems" = 1))]
+    pub(super) methods: Key<Vec<At<String>>>,
+    /// The host name it is bound to. None: every host of the tenant.
+    pub(super) host: Key<String>,
+    #[schemars(skip)]
+    pub(super) place: Place,
+}
+
+/// What one request may use.
+#[derive(Default, JsonSchema)]
+#[schemars(inline, deny_unknown_fields)]
+pub(super) struct WrittenLimits {
+    /// Compute lane: fuel one request may burn, about one unit per wasm operator.
+    #[schemars(extend("default" = defaults::FUEL))]
+    pub(super) fuel: Key<Fuel>,
+    /// Time on a CPU one request may burn, instantiation included.
+    #[schemars(extend("default" = Interval(defaults::CPU)))]
+    pub(super) cpu: Key<Interval>,
+    /// From leaving the queue to the response's head.
+    #[schemars(extend("default" = Interval(defaults::TIMEOUT)))]
+    pub(super) timeout: Key<Interval>,
+    /// The longest gap without a byte from the guest once the head is out.
+    #[schemars(extend("default" = Interval(defaults::STREAM_IDLE)))]
+    pub(super) stream_idle: Key<Interval>,
+    /// The whole instance: every memory and table together.
+    #[schemars(extend("default" = defaults::MEMORY))]
+    pub(super) memory: Key<ByteSize>,
+    /// The largest request body.
+    #[schemars(extend("default" = defaults::REQUEST_BODY))]
+    pub(super) request_body: Key<ByteSize>,
+    /// The largest response body.
+    #[schemars(extend("default" = defaults::RESPONSE_BODY))]
+    pub(super) response_body: Key<ByteSize>,
+    /// Requests in flight in this plugin.
+    #[schemars(extend("default" = defaults::MAX_CONCURRENT, "minimum" = 1))]
+    pub(super) max_concurrent: Key<Count>,
+    /// Requests waiting; past that they are refused.
+    #[schemars(extend("default" = defaults::QUEUE))]
+    pub(super) queue: Key<Count>,
+    /// The longest a request waits.
+    #[schemars(extend("default" = Interval(defaults::QUEUE_TIMEOUT)))]
+    pub(super) queue_timeout: Key<Interval>,
+    /// How long work may go on after the response; 0 ends it there.
+    #[schemars(extend("default" = Interval(defaults::AFTER_RESPONSE)))]
+    pub(super) after_response: Key<Interval>,
+}
+
+/// How instances of the plugin are used.
+#[derive(Default, JsonSchema)]
+#[schemars(inline, deny_unknown_fields)]
+pub(super) struct WrittenInstances {
+    /// Requests one instance may serve in turn; 1 is a fresh sandbox for each.
+    #[schemars(extend("default" = defaults::MAX_REQUESTS, "minimum" = 1))]
+    pub(super) max_requests: Key<Count>,
+    /// Requests at once in one instance (wasi:http 0.3, io lane).
+    #[schemars(extend("default" = defaults::INSTANCE_CONCURRENT, "minimum" = 1))]
+    pub(super) max_concurrent: Key<Count>,
+    /// Instances kept ready ahead of need. Not available yet: only 0 is accepted, so editors do not offer it.
+    #[schemars(skip)]
+    pub(super) warm: Key<Count>,
+}
+
+/// What the plugin may do.
+#[derive(Default, JsonSchema)]
+#[schemars(inline, deny_unknown_fields)]
+pub(super) struct WrittenGrants {
+    /// Plugins of the same tenant it may call, by name.
+    pub(super) plugins: Key<Vec<At<String>>>,
+}
+
+/// How `wasmbay dev` builds the plugin.
+#[derive(JsonSchema)]
+#[schemars(inline, deny_unknown_fields)]
+pub(super) struct WrittenBuild {
+    /// Run by the shell in this folder.
+    #[schemars(required)]
+    pub(super) command: Key<String>,
+    /// What starts a build when it changes, relative to this folder.
+    #[schemars(extend("default" = [defaults::WATCH]))]
+    pub(super) watch: Key<Vec<At<PathBuf>>>,
+}
+
+impl Written {
+    /// Takes every key of the file's top table.
+    pub(super) fn read(mut top: Section<'_>, faults: &mut Faults) -> Self {
+        let written = Self {
+            manifest: top.required(faults, "manifest", "write manifest = 1"),
+            name: top.required(faults, "name", "write a name such as \"my-plugin\""),
+            version: top.leaf(faults, "version"),
+            component: top.required(faults, "component", "write the file to run, such as \"plugin.wasm\""),
+            lane: top.required(faults, "lane", "\"io\" for work that waits, \"compute\" for work that burns CPU"),
+            on_disconnect: top.leaf(faults, "on_disconnect"),
+            route: top.tables(faults, "route").into_iter().map(|table| WrittenRoute::read(table, faults)).collect(),
+            limits: top.table(faults, "limits").map(|table| WrittenLimits::read(table, faults)),
+            instances: top.table(faults, "instances").map(|table| WrittenInstances::read(table, faults)),
+            grants: top.table(faults, "grants").map(|table| WrittenGrants::read(table, faults)),
+            build: top.table(faults, "build").map(|table| WrittenBuild::read(table, faults)),
+        };
+        top.finish(faults, &["assets", "static", "schedule", "jobs", "docs"]);
+        written
+    }
+}
+
+impl WrittenRoute {
+    fn read(mut table: Section<'_>, faults: &mut Faults) -> Self {
+        let written = Self {
+            place: table.place(),
+            path: table.required(faults, "path", "write a path such as \"/hello\""),
+            methods: table.nonempty_list(faults, "methods"),
+            host: table.leaf(faults, "host"),
+        };
+        table.finish(faults, &[]);
+        written
+    }
+}
+
+impl WrittenLimits {
+    fn read(mut table: Section<'_>, faults: &mut Faults) -> Self {
+        let written = Self {
+            fuel: table.leaf(faults, "fuel"),
+            cpu: table.leaf(faults, "cpu"),
+            timeout: table.leaf(faults, "timeout"),
+            stream_idle: table.leaf(faults, "stream_idle"),
+            memory: table.leaf(faults, "memory"),
+            request_body: table.leaf(faults, "request_body"),
+            response_body: table.leaf(faults, "response_body"),
+            max_concurrent: table.leaf(faults, "max_concurrent"),
+            queue: table.leaf(faults, "queue"),
+            queue_timeout: table.leaf(faults, "queue_timeout"),
+            after_response: table.leaf(faults, "after_response"),
+        };
+        table.finish(faults, &[]);
+        written
+    }
+}
+
+impl WrittenInstances {
+    fn read(mut table: Section<'_>, faults: &mut Faults) -> Self {
+        let written = Self {
+            max_requests: table.leaf(faults, "max_requests"),
+            max_concurrent: table.leaf(faults, "max_concurrent"),
+            warm: table.leaf(faults, "warm"),
+        };
+        table.finish(faults, &[]);
+        written
+    }
+}
+
+impl WrittenGrants {
+    fn read(mut table: Section<'_>, faults: &mut Faults) -> Self {
+        let written = Self { plugins: table.list(faults, "plugins") };
+        table.finish(faults, &["http", "kv", "sql", "jobs", "config"]);
+        written
+    }
+}
+
+impl WrittenBuild {
+    fn read(mut table: Section<'_>, faults: &mut Faults) -> Self {
+        let written = Self {
+            command: table.required(faults, "command", "write the command that builds the component"),
+            watch: table.list(faults, "watch"),
+        };
+        table.finish(faults, &[]);
+        written
+    }
+}
+
+impl Leaf for Lane {
+    const WHAT: &'static str = "\"io\" or \"compute\"";
+
+    fn text(text: &str) -> Result<Self, Wrong> {
+        one_of(text, &[("io", Self::Io), ("compute", Self::Compute)])
+    }
+}
+
+impl Leaf for OnDisconnect {
+    const WHAT: &'static str = "\"cancel\" or \"finish\"";
+
+    fn text(text: &str) -> Result<Self, Wrong> {
+        one_of(text, &[("cancel", Self::Cancel), ("finish", Self::Finish)])
+    }
+}

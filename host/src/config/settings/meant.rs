@@ -1,0 +1,119 @@
+//! From the settings as written to the settings as meant.
+
+use std::net::SocketAddr;
+
+use super::{
+    Settings, defaults,
+    sources::{Flags, Variables, choose},
+    tenants,
+    written::Written,
+};
+use crate::{
+    config::{
+        checks::{self, Zero},
+        fault::{At, Faults, Wrong},
+        leaf::Count,
+    },
+    units::ByteSize,
+};
+
+/// Priorities below a program's own (`setpriority(2)`).
+const NICE: (u32, u32) = (0, 19);
+
+/// Far above any machine's cores.
+const THREADS: (u32, u32) = (1, 1024);
+
+/// All that a 32-bit guest can address.
+const MAX_MEMORY: ByteSize = ByteSize(4 << 30);
+
+impl Written {
+    /// Lays the variables and flags over what the file says.
+    pub(super) fn overlay(&mut self, faults: &mut Faults, flags: Flags, variables: &Variables<'_>) {
+        let flag_listens = flags.listen.is_some();
+        choose(faults, "listen", flags.listen, variables, &mut self.listen);
+        if !flag_listens {
+            self.overlay_port(faults, variables);
+        }
+        choose(faults, "admin", flags.admin, variables, &mut self.admin);
+        choose(faults, "data", flags.data, variables, &mut self.data);
+        choose(faults, "wasi_http_03", flags.wasi_http_03, variables, &mut self.wasi_http_03);
+        choose(faults, "compute_nice", flags.compute_nice, variables, &mut self.compute_nice);
+        choose(faults, "compute_threads", flags.compute_threads, variables, &mut self.compute_threads);
+        choose(faults, "max_memory", flags.max_memory, variables, &mut self.max_memory);
+        choose(faults, "io_instances", flags.io_instances, variables, &mut self.io_instances);
+        choose(faults, "compute_instances", flags.compute_instances, variables, &mut self.compute_instances);
+        choose(faults, "max_concurrent", flags.max_concurrent, variables, &mut self.max_concurrent);
+        choose(faults, "drain", flags.drain, variables, &mut self.drain);
+    }
+
+    /// `PORT` replaces the port of `listen`. Platforms that set it expect a listener on every address, so that is
+    /// where it binds when nothing else says where.
+    fn overlay_port(&mut self, faults: &mut Faults, variables: &Variables<'_>) {
+        let Some(At { value, place }) = variables.value::<u32>(faults, "PORT") else { return };
+        let Ok(port) = u16::try_from(value) else {
+            faults.add(&place, "PORT", Wrong::new(format!("= {value} is not a port")).remedy("0 to 65535"));
+            return;
+        };
+        let mut listen = self.listen.take().unwrap_or(At { value: SocketAddr::from(([0, 0, 0, 0], 0)), place });
+        listen.value.set_port(port);
+        self.listen = Some(listen);
+    }
+
+    /// Checks everything. With faults, what is answered is not to be used.
+    pub(super) fn meant(self, faults: &mut Faults) -> Settings {
+        let default = Settings::default();
+        self.check_addresses(faults);
+        let mut count = |key, written: Option<At<Count>>, default| {
+            written.map_or(default, |written| checks::above_zero(faults, key, &written))
+        };
+        let io_instances = count("io_instances", self.io_instances, default.io_instances);
+        let compute_instances = count("compute_instances", self.compute_instances, default.compute_instances);
+        let max_concurrent = count("max_concurrent", self.max_concurrent, default.max_concurrent);
+        let mut between = |key, ends, written: At<u32>| checks::within(faults, key, ends, &written);
+        let compute_threads = self.compute_threads.map(|threads| between("compute_threads", THREADS, threads) as usize);
+        let compute_nice = self.compute_nice.map(|nice| between("compute_nice", NICE, nice));
+        Settings {
+            listen: self.listen.map_or(default.listen, |listen| listen.value),
+            admin: self.admin.map_or(default.admin, |admin| admin.value),
+            data: self.data.map(|data| data.value),
+            wasi_http_03: self.wasi_http_03.map(|switch| switch.value),
+            // A value that does not fit is out of range and has its fault.
+            compute_nice: compute_nice.map_or(default.compute_nice, |nice| nice.try_into().unwrap_or(u8::MAX)),
+            compute_threads,
+            max_memory: self.max_memory.map_or(default.max_memory, |size| max_memory(faults, &size)),
+            io_instances,
+            compute_instances,
+            max_concurrent,
+            drain: self.drain.map_or(default.drain, |drain| checks::interval(faults, "drain", Zero::Allowed, &drain)),
+            compiler: None,
+            tenants: tenants::meant(faults, self.tenant),
+        }
+    }
+
+    fn check_addresses(&self, faults: &mut Faults) {
+        let admin = self.admin.as_ref().map_or_else(defaults::admin, |admin| admin.value);
+        if let Some(At { value, place }) = &self.admin
+            && !value.ip().is_loopback()
+        {
+            let wrong = Wrong::new(format!("= {value} can be reached from other machines, and nothing guards it"));
+            faults.add(place, "admin", wrong.remedy("write a loopback address such as \"127.0.0.1:8081\""));
+        }
+        let listen = self.listen.as_ref().map_or_else(defaults::listen, |listen| listen.value);
+        let places = [self.admin.as_ref().map(|at| &at.place), self.listen.as_ref().map(|at| &at.place)];
+        let Some(place) = places.into_iter().flatten().next() else { return };
+        let overlap = listen.ip() == admin.ip() || listen.ip().is_unspecified();
+        if overlap && listen.port() == admin.port() && admin.port() != 0 {
+            let wrong = Wrong::new(format!("= {admin} is the address of `listen` too"));
+            faults.add(place, "admin", wrong.remedy("give the two listeners different ports"));
+        }
+    }
+}
+
+fn max_memory(faults: &mut Faults, written: &At<ByteSize>) -> ByteSize {
+    checks::memory(faults, "max_memory", written);
+    if written.value > MAX_MEMORY {
+        let wrong = Wrong::new(format!("= {} is more than a guest can address", written.value));
+        faults.add(&written.place, "max_memory", wrong.remedy(format!("{MAX_MEMORY} at most")));
+    }
+    written.value
+}

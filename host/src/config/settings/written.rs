@@ -1,0 +1,174 @@
+//! `wasmbay.toml` as a person wrote it: each key, whether it is there, where it stands.
+//!
+//! The JSON schema is made from these types, so a field's comment is what an editor shows for its key.
+
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
+
+use schemars::JsonSchema;
+
+use super::defaults;
+use crate::{
+    config::{
+        fault::{At, Faults, Place, Wrong},
+        leaf::{Count, Leaf},
+        tree::Section,
+    },
+    units::{ByteSize, Fuel, Interval},
+};
+
+/// A key that may be absent.
+type Key<T> = Option<At<T>>;
+
+/// Keys that stand at the top and in no table; after the first `[table]` TOML takes them for the table's.
+pub(in crate::config) const TOP: &[&str] = &[
+    "listen",
+    "admin",
+    "data",
+    "wasi_http_03",
+    "compute_nice",
+    "compute_threads",
+    "max_memory",
+    "io_instances",
+    "compute_instances",
+    "drain",
+];
+
+/// The settings of a Wasmbay host.
+#[derive(Default, JsonSchema)]
+#[schemars(rename = "wasmbay.toml", deny_unknown_fields)]
+pub(in crate::config) struct Written {
+    /// Where the public listener binds: an IP address and a port.
+    #[schemars(with = "Option<String>", extend("default" = defaults::listen()))]
+    pub(super) listen: Key<SocketAddr>,
+    /// Where the operator's listener binds. It has no authentication: a loopback address.
+    #[schemars(with = "Option<String>", extend("default" = defaults::admin()))]
+    pub(super) admin: Key<SocketAddr>,
+    /// The folder of durable state, relative to this file. None: `.wasmbay` beside the served folder.
+    pub(super) data: Key<PathBuf>,
+    /// Whether wasi:http 0.3 guests load. None: true with one tenant, false with several.
+    pub(super) wasi_http_03: Key<bool>,
+    /// How far the compute threads' scheduling priority lies below the runtime's.
+    #[schemars(extend("default" = defaults::COMPUTE_NICE, "maximum" = 19))]
+    pub(super) compute_nice: Key<u32>,
+    /// Compute threads. None: as many as cores, or the CPU quota less one.
+    #[schemars(extend("minimum" = 1))]
+    pub(super) compute_threads: Key<u32>,
+    /// The size of an instance slot: the largest `limits.memory`.
+    #[schemars(extend("default" = defaults::MAX_MEMORY))]
+    pub(super) max_memory: Key<ByteSize>,
+    /// Instances alive at once in the io lane.
+    #[schemars(extend("default" = defaults::IO_INSTANCES, "minimum" = 1))]
+    pub(super) io_instances: Key<Count>,
+    /// Instances alive at once in the compute lane.
+    #[schemars(extend("default" = defaults::COMPUTE_INSTANCES, "minimum" = 1))]
+    pub(super) compute_instances: Key<Count>,
+    /// Requests in flight in the whole host.
+    #[schemars(extend("default" = defaults::MAX_CONCURRENT, "minimum" = 1))]
+    pub(super) max_concurrent: Key<Count>,
+    /// How long requests in flight may go on at shutdown or on an old revision.
+    #[schemars(extend("default" = Interval(defaults::DRAIN)))]
+    pub(super) drain: Key<Interval>,
+    /// Who owns plugins: each tenant has a folder, and host names or a path prefix.
+    #[schemars(with = "Option<BTreeMap<String, WrittenTenant>>")]
+    pub(super) tenant: Vec<(At<String>, WrittenTenant)>,
+}
+
+/// One owner of plugins.
+#[derive(JsonSchema)]
+#[schemars(inline, deny_unknown_fields)]
+pub(super) struct WrittenTenant {
+    /// The folder of its plugins, relative to the served folder.
+    #[schemars(required)]
+    pub(super) folder: Key<PathBuf>,
+    /// The host names its routes live on. Either this or `prefix`.
+    #[schemars(extend("minItems" = 1))]
+    pub(super) hosts: Key<Vec<At<String>>>,
+    /// The path its routes live under, on every host. Either this or `hosts`.
+    #[schemars(extend("pattern" = "^/.*[^/]$"))]
+    pub(super) prefix: Key<String>,
+    /// Its share of CPU time beside other tenants.
+    #[schemars(extend("default" = defaults::WEIGHT, "minimum" = 1, "maximum" = 1000))]
+    pub(super) weight: Key<u32>,
+    /// Upper bounds on what its manifests may ask for.
+    pub(super) caps: Option<WrittenCaps>,
+    #[schemars(skip)]
+    pub(super) place: Place,
+}
+
+/// Upper bounds on what manifests may ask for.
+#[derive(Default, JsonSchema)]
+#[schemars(inline, deny_unknown_fields)]
+pub(super) struct WrittenCaps {
+    /// Caps `limits.cpu`.
+    pub(super) cpu: Key<Interval>,
+    /// Caps `limits.timeout`.
+    pub(super) timeout: Key<Interval>,
+    /// Caps `limits.memory`.
+    pub(super) memory: Key<ByteSize>,
+    /// Caps `limits.fuel`.
+    pub(super) fuel: Key<Fuel>,
+    /// Requests in flight in the whole tenant; caps each plugin's `limits.max_concurrent` too.
+    #[schemars(extend("minimum" = 1))]
+    pub(super) max_concurrent: Key<Count>,
+}
+
+impl Written {
+    /// Takes every key of the file's top table.
+    pub(super) fn read(mut top: Section<'_>, faults: &mut Faults) -> Self {
+        let tenants = top.named_tables(faults, "tenant").into_iter();
+        let written = Self {
+            tenant: tenants.map(|(name, table)| (name, WrittenTenant::read(table, faults))).collect(),
+            listen: top.leaf(faults, "listen"),
+            admin: top.leaf(faults, "admin"),
+            data: top.leaf(faults, "data"),
+            wasi_http_03: top.leaf(faults, "wasi_http_03"),
+            compute_nice: top.leaf(faults, "compute_nice"),
+            compute_threads: top.leaf(faults, "compute_threads"),
+            max_memory: top.leaf(faults, "max_memory"),
+            io_instances: top.leaf(faults, "io_instances"),
+            compute_instances: top.leaf(faults, "compute_instances"),
+            max_concurrent: top.leaf(faults, "max_concurrent"),
+            drain: top.leaf(faults, "drain"),
+        };
+        top.finish(faults, &["trusted_proxies", "private_networks", "tls"]);
+        written
+    }
+}
+
+impl WrittenTenant {
+    fn read(mut table: Section<'_>, faults: &mut Faults) -> Self {
+        let written = Self {
+            place: table.place(),
+            folder: table.required(faults, "folder", "write the folder of the tenant's plugins"),
+            hosts: table.nonempty_list(faults, "hosts"),
+            prefix: table.leaf(faults, "prefix"),
+            weight: table.leaf(faults, "weight"),
+            caps: table.table(faults, "caps").map(|caps| WrittenCaps::read(caps, faults)),
+        };
+        table.finish(faults, &["sql", "tls"]);
+        written
+    }
+}
+
+impl WrittenCaps {
+    fn read(mut table: Section<'_>, faults: &mut Faults) -> Self {
+        let written = Self {
+            cpu: table.leaf(faults, "cpu"),
+            timeout: table.leaf(faults, "timeout"),
+            memory: table.leaf(faults, "memory"),
+            fuel: table.leaf(faults, "fuel"),
+            max_concurrent: table.leaf(faults, "max_concurrent"),
+        };
+        table.finish(faults, &[]);
+        written
+    }
+}
+
+impl Leaf for SocketAddr {
+    const WHAT: &'static str = "an address such as \"127.0.0.1:8080\"";
+
+    fn text(text: &str) -> Result<Self, Wrong> {
+        let wrong = || Wrong::new(format!("= {text:?} is not an IP address and a port"));
+        text.parse().map_err(|_| wrong().remedy("write one such as \"127.0.0.1:8080\" or \"[::1]:8080\""))
+    }
+}

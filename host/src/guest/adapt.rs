@@ -1,0 +1,97 @@
+//! What authors hand in, as a component: components as they are, preview1 commands with an adapter around them, and text
+//! in either form.
+
+use std::{borrow::Cow, path::Path};
+
+use anyhow::{Context as _, anyhow, bail};
+use wasi_preview1_component_adapter_provider as preview1;
+use wasmtime::{Engine, Module};
+use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
+use wit_parser::{Resolve, UnresolvedPackageGroup, WorldId};
+
+/// The packages a text-form plugin may import from and export to, one file each, as the linked crates define them.
+static PACKAGES: &[&str] = include!(concat!(env!("OUT_DIR"), "/wit.rs"));
+
+/// Turns a plugin's bytes into a component.
+///
+/// # Errors
+/// Why they cannot be one, in words for their author.
+pub(super) fn component(file: &Path, bytes: &[u8]) -> anyhow::Result<Vec<u8>> {
+    let wasm = wat::Parser::new().parse_bytes(Some(file), bytes).context("the text form does not parse")?;
+    if is_component(&wasm) {
+        return Ok(wasm.into_owned());
+    }
+    if !wasm.starts_with(b"\0asm") {
+        bail!("the file is neither WebAssembly nor its text form");
+    }
+    let module =
+        Module::new(&Engine::default(), &wasm).map_err(|error| anyhow!("the module is not valid: {error:#}"))?;
+    let preview1 = module.imports().any(|import| import.module() == preview1::WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME);
+    let command = module.exports().any(|export| export.name() == "_start");
+    match (preview1 || command, command) {
+        (true, true) => adapted(&wasm, preview1::WASI_SNAPSHOT_PREVIEW1_COMMAND_ADAPTER),
+        (true, false) => adapted(&wasm, preview1::WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER),
+        _ => encode(ComponentEncoder::default(), &with_world(wasm, &module)?),
+    }
+}
+
+/// The layer field of the preamble is 1 for components and 0 for core modules.
+fn is_component(wasm: &[u8]) -> bool {
+    wasm.starts_with(b"\0asm\x0d\0\x01\0")
+}
+
+fn adapted(wasm: &[u8], adapter: &[u8]) -> anyhow::Result<Vec<u8>> {
+    let encoder = ComponentEncoder::default().adapter(preview1::WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, adapter)?;
+    encode(encoder, wasm)
+}
+
+fn encode(encoder: ComponentEncoder, wasm: &[u8]) -> anyhow::Result<Vec<u8>> {
+    encoder
+        .validate(true)
+        .module(wasm)
+        .and_then(|mut encoder| encoder.encode())
+        .context("the module does not make a component")
+}
+
+/// A core module that names its imports and exports canonically (`wasi:http/types@0.2.x`, and so on) but does not carry
+/// the world they come from: the world is told from the names.
+fn with_world<'a>(wasm: Cow<'a, [u8]>, module: &Module) -> anyhow::Result<Cow<'a, [u8]>> {
+    if wit_component::metadata::decode(&wasm).is_ok_and(|(rest, _)| rest.is_some()) {
+        return Ok(wasm);
+    }
+    let mut imports: Vec<_> = module.imports().map(|import| import.module().to_owned()).collect();
+    let mut exports: Vec<_> =
+        module.exports().filter_map(|export| Some(export.name().split_once('#')?.0.to_owned())).collect();
+    imports.sort();
+    imports.dedup();
+    exports.sort();
+    exports.dedup();
+    if exports.is_empty() {
+        bail!("the module exports no handler: neither `wasi:http/incoming-handler@0.2.x#handle` nor `_start`");
+    }
+    let (resolve, world) = world(&imports, &exports)?;
+    let mut wasm = wasm.into_owned();
+    embed_component_metadata(&mut wasm, &resolve, world, StringEncoding::UTF8)?;
+    Ok(wasm.into())
+}
+
+fn world(imports: &[String], exports: &[String]) -> anyhow::Result<(Resolve, WorldId)> {
+    let mut text = String::from("package wasmbay:text;\nworld plugin {\n");
+    for import in imports {
+        text += &format!("  import {import};\n");
+    }
+    for export in exports {
+        text += &format!("  export {export};\n");
+    }
+    text += "}\n";
+    let parse = |text: &str| {
+        UnresolvedPackageGroup::parse("plugin.wit", text).map_err(|(_, error)| anyhow!("an interface's name: {error}"))
+    };
+    let packages = PACKAGES.iter().map(|package| parse(package)).collect::<anyhow::Result<Vec<_>>>()?;
+    let mut resolve = Resolve::default();
+    let package = resolve
+        .push_groups(parse(&text)?, packages)
+        .context("the module imports or exports an interface the host does not know")?;
+    let world = resolve.select_world(&[package], None)?;
+    Ok((resolve, world))
+}

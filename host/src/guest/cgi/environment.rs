@@ -1,0 +1,101 @@
+//! A request as a CGI command's environment (RFC 3875, section 4.1).
+
+use http::{HeaderName, Request, header};
+
+use crate::body::Body;
+
+/// The port a URI without one means; the listener does not speak TLS to guests' knowledge.
+const DEFAULT_PORT: u16 = 80;
+
+/// The meta-variables of one request.
+///
+/// `Proxy` never becomes `HTTP_PROXY`, which client libraries read as their configuration; credentials stay with the
+/// guest, who has to check them.
+pub(super) fn variables(request: &Request<Body>) -> Vec<(String, String)> {
+    let uri = request.uri();
+    let text = |name: HeaderName| {
+        request.headers().get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+    };
+    let base = text(HeaderName::from_static("wasmbay-base-path")).unwrap_or_default();
+    let mut variables = vec![
+        pair("GATEWAY_INTERFACE", "CGI/1.1"),
+        pair("SERVER_SOFTWARE", concat!("wasmbay/", env!("CARGO_PKG_VERSION"))),
+        pair("SERVER_PROTOCOL", "HTTP/1.1"),
+        pair("SERVER_NAME", uri.host().unwrap_or("localhost")),
+        pair("SERVER_PORT", uri.port_u16().unwrap_or(DEFAULT_PORT).to_string()),
+        pair("REQUEST_METHOD", request.method().as_str()),
+        pair("SCRIPT_NAME", base),
+        pair("PATH_INFO", decode(uri.path())),
+        pair("QUERY_STRING", uri.query().unwrap_or_default()),
+    ];
+    variables.extend(text(header::CONTENT_TYPE).map(|value| pair("CONTENT_TYPE", value)));
+    variables.extend(text(header::CONTENT_LENGTH).map(|value| pair("CONTENT_LENGTH", value)));
+    variables.extend(headers(request));
+    variables
+}
+
+fn headers(request: &Request<Body>) -> impl Iterator<Item = (String, String)> {
+    request.headers().keys().filter(|name| !is_special(name)).map(|name| {
+        let values: Vec<_> =
+            request.headers().get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+        // RFC 9110, section 5.3: values of one name combine with commas; cookies with semicolons (RFC 6265).
+        let separator = if name == header::COOKIE { "; " } else { ", " };
+        (format!("HTTP_{}", name.as_str().to_ascii_uppercase().replace('-', "_")), values.join(separator))
+    })
+}
+
+fn is_special(name: &HeaderName) -> bool {
+    name == header::CONTENT_TYPE || name == header::CONTENT_LENGTH || name == "proxy"
+}
+
+fn pair(name: &str, value: impl Into<String>) -> (String, String) {
+    (name.to_owned(), value.into())
+}
+
+/// RFC 3875, section 4.1.5: the path arrives decoded. What is no valid escape stays as it is.
+fn decode(path: &str) -> String {
+    let bytes = path.as_bytes();
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        let escape = path.get(at + 1..at + 3).filter(|_| bytes[at] == b'%');
+        match escape.and_then(|hex| u8::from_str_radix(hex, 16).ok()).filter(|byte| *byte != 0) {
+            Some(byte) => {
+                decoded.push(byte);
+                at += 3;
+            }
+            None => {
+                decoded.push(bytes[at]);
+                at += 1;
+            }
+        }
+    }
+    String::from_utf8_lossy(&decoded).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn value<'a>(variables: &'a [(String, String)], name: &str) -> Option<&'a str> {
+        variables.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    #[test]
+    fn a_request_becomes_its_meta_variables() {
+        let request = Request::get("http://a.example:81/x%20y/%zz?q=1")
+            .header("x-a", "1")
+            .header("x-a", "2")
+            .header("proxy", "http://evil")
+            .header("content-type", "text/plain")
+            .body(crate::body::empty())
+            .expect("a valid request");
+        let variables = variables(&request);
+        assert_eq!(value(&variables, "PATH_INFO"), Some("/x y/%zz"));
+        assert_eq!(value(&variables, "QUERY_STRING"), Some("q=1"));
+        assert_eq!(value(&variables, "SERVER_PORT"), Some("81"));
+        assert_eq!(value(&variables, "HTTP_X_A"), Some("1, 2"));
+        assert_eq!(value(&variables, "CONTENT_TYPE"), Some("text/plain"));
+        assert_eq!(value(&variables, "HTTP_PROXY"), None);
+    }
+}

@@ -1,0 +1,63 @@
+//! What the host adds to the guest's HTTP: header policy, buffer sizes, and where its outbound requests go.
+
+use std::{future::Future, sync::Arc};
+
+use http::{Request, Response};
+use wasmtime_wasi::runtime::spawn;
+use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
+
+use super::{body, call::Desk, outcome};
+use crate::capability::{
+    http::{self as outbound, Refused},
+    plugins::CallPlugin,
+};
+
+/// Bytes the host buffers for a guest per body: enough to keep a socket busy, little enough for thousands of guests.
+const CHUNK: usize = 64 << 10;
+
+type Exchange = Box<dyn Future<Output = Result<(), Error>> + Send>;
+type Sent = Box<dyn Future<Output = Result<(Response<WasiBody>, Exchange), Error>> + Send>;
+
+/// The hooks of one store.
+pub(super) struct Hooks {
+    desk: Arc<Desk>,
+    plugins: Arc<dyn CallPlugin>,
+}
+
+impl Hooks {
+    pub(super) fn new(desk: Arc<Desk>, plugins: Arc<dyn CallPlugin>) -> Self {
+        Self { desk, plugins }
+    }
+}
+
+impl WasiHttpHooks for Hooks {
+    // The default list covers headers and trailers alike. The host's own `wasmbay-` names cannot be on it, since it
+    // also filters what a guest is told; they are stripped where a guest's words leave it (`body`).
+
+    fn send_request(&mut self, request: Request<WasiBody>, _options: Option<RequestOptions>, _done: Exchange) -> Sent {
+        let errand = self.desk.errand();
+        let plugins = Arc::clone(&self.plugins);
+        Box::new(async move {
+            let request = body::request_from_guest(request);
+            let caller = errand.caller.clone();
+            // A callee's work is polled by a task of its own, never inside its caller's poll, whose time is metered.
+            let sent = spawn(async move { outbound::send(&caller, &plugins, request).await });
+            match sent.await {
+                Ok(response) => Ok((response.map(body::into_guest), Box::new(async { Ok(()) }) as Exchange)),
+                Err(Refused::Denied(reason)) => {
+                    tracing::warn!(target: "wasmbay::guest", tenant = &*errand.caller.tenant, plugin = errand.caller.manifest.name, request_id = errand.caller.request_id.as_str(), "{reason}");
+                    Err(Error::HttpRequestDenied)
+                }
+                Err(Refused::Failed(failure)) => Err(outcome::to_guest(&failure)),
+            }
+        })
+    }
+
+    fn p2_outgoing_body_chunk_size(&mut self) -> usize {
+        CHUNK
+    }
+
+    fn p3_outgoing_body_chunk_size(&mut self) -> usize {
+        CHUNK
+    }
+}

@@ -1,0 +1,163 @@
+//! One live guest in its store, and those kept for reuse.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use wasmtime::{Store, StoreContextMut, UpdateDeadline};
+use wasmtime_wasi::{WasiCtx, WasiCtxBuilder};
+use wasmtime_wasi_http::{p2, p3};
+
+use super::{
+    call::{Desk, Errand},
+    clock::CoarseClock,
+    outcome::{self, Ended},
+    plugin::{Binding, Loaded},
+    state::State,
+    stdio::LogStream,
+};
+use crate::{failure::Failure, lanes::Verdict, telemetry::Stream};
+
+/// Bytes a guest may pass to the host in one call.
+const HOSTCALL_BYTES: usize = 8 << 20;
+
+/// Resource handles a component may hold at once.
+const COMPONENT_HANDLES: usize = 8192;
+
+/// Bytes of randomness a guest may ask for in one call.
+const RANDOM_BYTES: u64 = 64 << 10;
+
+/// How long an idle instance is kept for the next request.
+const KEEP_IDLE: Duration = Duration::from_secs(60);
+
+/// A guest in its store.
+pub(super) struct Instance {
+    pub(super) store: Store<State>,
+    pub(super) guest: Guest,
+    served: u32,
+    idle_since: Instant,
+}
+
+/// The typed exports of one instance.
+pub(super) enum Guest {
+    Http02(p2::bindings::Proxy),
+    Http03(p3::bindings::Service),
+    Cgi(wasmtime_wasi::p2::bindings::Command),
+}
+
+/// The contexts every guest starts from: clocks, a bounded source of randomness, the log; nothing else is there.
+pub(super) fn bare_context(desk: &Arc<Desk>) -> WasiCtxBuilder {
+    let mut context = WasiCtx::builder();
+    context
+        .monotonic_clock(CoarseClock)
+        .wall_clock(CoarseClock)
+        .max_random_size(RANDOM_BYTES)
+        .stdout(LogStream::new(desk, Stream::Stdout))
+        .stderr(LogStream::new(desk, Stream::Stderr));
+    context
+}
+
+/// A store for guests of `plugin`, with every budget armed before any of their code can run.
+pub(super) fn store(plugin: &Loaded, desk: &Arc<Desk>) -> wasmtime::Result<Store<State>> {
+    let engines = &plugin.engines;
+    let context = bare_context(desk).build();
+    let state = State::new(context, Arc::clone(desk), Arc::clone(&engines.plugins), plugin.memory);
+    let mut store = Store::new(&engines.lane(plugin.lane).engine, state);
+    store.limiter(|state| &mut state.limiter);
+    store.set_hostcall_fuel(HOSTCALL_BYTES);
+    store.set_max_component_handles(COMPONENT_HANDLES);
+    if let Some(fuel) = plugin.fuel {
+        store.set_fuel(fuel)?;
+    }
+    store.set_epoch_deadline(1);
+    Ok(store)
+}
+
+/// What a running guest does at a tick, when its store serves one request at a time.
+fn tick(mut store: StoreContextMut<'_, State>, fuel: Option<u64>) -> wasmtime::Result<UpdateDeadline> {
+    let errand = store.data_mut().desk.errand();
+    if let Some(limit) = fuel {
+        errand.meter.set_fuel(limit.saturating_sub(store.get_fuel()?));
+    }
+    obey(errand.task.interrupted())
+}
+
+/// A lane's verdict in the engine's terms.
+pub(super) fn obey(verdict: Verdict) -> wasmtime::Result<UpdateDeadline> {
+    match verdict {
+        Verdict::Continue => Ok(UpdateDeadline::Continue(1)),
+        Verdict::Yield(turn) => Ok(UpdateDeadline::YieldCustom(1, turn)),
+        Verdict::CpuExhausted => Err(Ended::Cpu.into()),
+        Verdict::Cancelled => Err(Ended::Cancelled.into()),
+    }
+}
+
+impl Instance {
+    /// A fresh guest that serves one request at a time, beginning with this errand's.
+    pub(super) async fn create(plugin: &Loaded, errand: Arc<Errand>) -> Result<Self, Failure> {
+        errand.log.instance_made();
+        let fuel = plugin.fuel;
+        let mut store = store(plugin, &Desk::new(errand)).map_err(|error| outcome::failure(&error, None))?;
+        store.epoch_deadline_callback(move |store| tick(store, fuel));
+        match plugin.instantiate(&mut store).await {
+            Ok(guest) => Ok(Self { store, guest, served: 0, idle_since: Instant::now() }),
+            Err(error) => Err(outcome::failure(&error, Some(&store.data().limiter))),
+        }
+    }
+
+    /// Puts an idle instance to work again, with fresh budgets.
+    pub(super) fn reassign(&mut self, errand: Arc<Errand>, fuel: Option<u64>) -> wasmtime::Result<()> {
+        self.store.data().desk.assign(errand);
+        if let Some(fuel) = fuel {
+            self.store.set_fuel(fuel)?;
+        }
+        Ok(())
+    }
+
+    /// Counts a request that ended well; says whether the instance may serve another.
+    pub(super) fn done(&mut self, max_requests: u32) -> bool {
+        self.served += 1;
+        self.idle_since = Instant::now();
+        self.served < max_requests && !self.store.data().limiter.nearly_full()
+    }
+}
+
+/// Instances of one plugin that wait for their next request.
+#[derive(Default)]
+pub(super) struct Idle(Mutex<VecDeque<Instance>>);
+
+impl Idle {
+    /// The instance used last, since its memory is still warm.
+    pub(super) fn take(&self) -> Option<Instance> {
+        self.lock().pop_back()
+    }
+
+    /// Keeps an instance. Those idle for too long go.
+    pub(super) fn put(&self, instance: Instance) {
+        let mut stale = Vec::new();
+        let mut idle = self.lock();
+        while idle.front().is_some_and(|oldest| oldest.idle_since.elapsed() > KEEP_IDLE) {
+            stale.extend(idle.pop_front());
+        }
+        idle.push_back(instance);
+        drop(idle);
+        // Dropping a store is work; the lock is not held for it.
+        drop(stale);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<Instance>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Loaded {
+    pub(super) async fn instantiate(&self, store: &mut Store<State>) -> wasmtime::Result<Guest> {
+        Ok(match &self.binding {
+            Binding::Http02(pre) => Guest::Http02(pre.instantiate_async(store).await?),
+            Binding::Http03(pre) => Guest::Http03(pre.instantiate_async(store).await?),
+            Binding::Cgi(pre) => Guest::Cgi(pre.instantiate_async(store).await?),
+        })
+    }
+}

@@ -1,0 +1,21 @@
+//! What guests can link against: all of WASI 0.2 and, behind the operator's switch, 0.3. Linked is not granted.
+
+use wasmtime::{Engine, Result, component::Linker};
+use wasmtime_wasi_http::{p2, p3};
+
+use super::state::State;
+
+/// The one set of links of an engine.
+///
+/// Guests built with a standard library import environment, files and sockets whether they use them or not, so the
+/// whole of WASI is linked; [`State`] opens none of it.
+pub(super) fn link(engine: &Engine, wasi_http_03: bool) -> Result<Linker<State>> {
+    let mut linker = Linker::new(engine);
+    wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+    p2::add_only_http_to_linker_async(&mut linker)?;
+    if wasi_http_03 {
+        wasmtime_wasi::p3::add_to_linker(&mut linker)?;
+        p3::add_to_linker(&mut linker)?;
+    }
+    Ok(linker)
+}

@@ -1,0 +1,149 @@
+//! From compiled code to a plugin that is known to start.
+
+use std::sync::Arc;
+
+use tokio::time::{self, Instant};
+use wasmtime::component::{Component, InstancePre};
+use wasmtime_wasi::p2::bindings::CommandPre;
+use wasmtime_wasi_http::{p2::bindings::ProxyPre, p3::bindings::ServicePre};
+
+use super::{
+    call::{Errand, Log},
+    engine::Engines,
+    instance::Instance,
+    plugin::{Binding, Kind, Loaded, Plugin},
+    state::State,
+};
+use crate::{
+    capability::{Caller, plugins::HOP_LIMIT},
+    config::{Lane, Manifest},
+    failure::Failure,
+    lanes::{PluginId, Task, TenantId, Who},
+    telemetry::RequestId,
+};
+
+/// Whose work a trial is: the host's own, beside every tenant.
+const NOBODY: Who = Who { tenant: TenantId(u32::MAX), plugin: PluginId(u32::MAX) };
+
+impl Engines {
+    /// Makes compiled code ready to serve: links it, finds its kind, instantiates it once.
+    ///
+    /// The one instantiation runs in the plugin's lane under its own limits, since a guest's start code is guest code.
+    ///
+    /// # Errors
+    /// Every reason why the code cannot serve under this manifest, in words for its author.
+    ///
+    /// # Safety
+    /// `artefact` came from [`super::compile`], run by this program, and nobody else could have changed it.
+    #[expect(unsafe_code, reason = "compiled code is native code: the caller vouches for where it came from")]
+    pub async unsafe fn load(self: &Arc<Self>, manifest: &Manifest, artefact: &[u8]) -> Result<Plugin, Vec<String>> {
+        let lane = self.lane(manifest.lane);
+        // SAFETY: the caller vouches for the artefact.
+        let component =
+            unsafe { Component::deserialize(&lane.engine, artefact) }.map_err(|error| vec![format!("{error:#}")])?;
+        let pre = lane.linker.instantiate_pre(&component).map_err(|error| vec![self.link_fault(&error)])?;
+        let binding = self.binding(&component, pre)?;
+        let limits = &manifest.limits;
+        let plugin = Arc::new(Loaded::new(Arc::clone(self), binding, manifest));
+        let faults = plugin.unfit(manifest);
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        let task = Task::new(NOBODY, manifest.lane, limits.cpu);
+        let errand = Arc::new(Errand::trial(Arc::new(manifest.clone()), Arc::clone(&task)));
+        let start = Arc::clone(&plugin);
+        let trial = self.lanes.run(task, async move { Instance::create(&start, errand).await.map(drop) });
+        match time::timeout(limits.timeout, trial).await {
+            Ok(Ok(Ok(()))) => Ok(Plugin(plugin)),
+            Ok(Ok(Err(failure))) => Err(vec![trial_fault(&failure)]),
+            Ok(Err(panicked)) => Err(vec![format!("the host failed to instantiate it: {}", panicked.0)]),
+            Err(_) => Err(vec![format!("it did not start within limits.timeout ({:?})", limits.timeout)]),
+        }
+    }
+
+    fn binding(&self, component: &Component, pre: InstancePre<State>) -> Result<Binding, Vec<String>> {
+        let fault = |error: wasmtime::Error| vec![format!("{error:#}")];
+        let exports: Vec<String> =
+            component.component_type().exports(pre.engine()).map(|(name, _)| name.to_owned()).collect();
+        let exports = |prefix: &str| exports.iter().any(|name| name.starts_with(prefix));
+        if exports("wasi:http/handler@0.3.") {
+            if !self.settings.wasi_http_03 {
+                return Err(vec!["it is a wasi:http 0.3 guest, which this host does not load: set wasi_http_03 = true in wasmbay.toml".to_owned()]);
+            }
+            return ServicePre::new(pre).map(Binding::Http03).map_err(fault);
+        }
+        if exports("wasi:http/incoming-handler@0.2.") {
+            return ProxyPre::new(pre).map(Binding::Http02).map_err(fault);
+        }
+        if exports("wasi:cli/run@0.2.") {
+            return CommandPre::new(pre).map(Binding::Cgi).map_err(fault);
+        }
+        Err(vec![
+            "it exports no handler: neither wasi:http/incoming-handler@0.2, wasi:http/handler@0.3 nor wasi:cli/run@0.2"
+                .to_owned(),
+        ])
+    }
+
+    /// What a failed link means to an author.
+    fn link_fault(&self, error: &wasmtime::Error) -> String {
+        let text = format!("{error:#}");
+        if !self.settings.wasi_http_03 && text.contains("@0.3.") {
+            return format!("{text}: WASI 0.3 is off on this host; set wasi_http_03 = true in wasmbay.toml");
+        }
+        text
+    }
+}
+
+impl Errand {
+    /// Nobody's request: what a guest has behind it while it is only tried out. It has nothing to ride on.
+    fn trial(manifest: Arc<Manifest>, task: Arc<Task>) -> Self {
+        let caller = Caller {
+            who: NOBODY,
+            tenant: Arc::from(""),
+            manifest,
+            request_id: RequestId::generate(),
+            hop: HOP_LIMIT,
+            deadline: Instant::now(),
+        };
+        Self { caller, task, meter: Arc::default(), log: Log::discard() }
+    }
+}
+
+fn trial_fault(failure: &Failure) -> String {
+    let mut text = format!("it does not start: {failure}");
+    if let Some(remedy) = failure.remedy_text() {
+        text += &format!(" ({remedy})");
+    }
+    if let Some(inside) = &failure.inside {
+        text += &format!("\n{inside}");
+    }
+    text
+}
+
+impl Loaded {
+    /// What the manifest asks for that this kind of guest cannot do.
+    fn unfit(&self, manifest: &Manifest) -> Vec<String> {
+        let mut faults = Vec::new();
+        let instances = manifest.instances;
+        if self.kind() == Kind::Cgi {
+            if instances.max_requests > 1 {
+                faults.push(
+                    "instances.max_requests: a CGI command serves one request and exits; leave it at 1".to_owned(),
+                );
+            }
+            if !manifest.grants.plugins.is_empty() {
+                faults.push("grants.plugins: a CGI command cannot call out; build it as a wasi:http guest".to_owned());
+            }
+        }
+        if instances.max_concurrent > 1 && self.kind() != Kind::Http03 {
+            faults.push(
+                "instances.max_concurrent: only wasi:http 0.3 guests serve several requests at once; leave it at 1"
+                    .to_owned(),
+            );
+        }
+        if instances.max_concurrent > 1 && manifest.lane == Lane::Compute {
+            faults.push("instances.max_concurrent: only in lane = \"io\"".to_owned());
+        }
+        faults
+    }
+}

@@ -1,0 +1,197 @@
+//! A loaded plugin: its code, its limits, and the one way to run it.
+
+use std::{sync::Arc, time::Duration};
+
+use http::Response;
+use tokio::sync::oneshot;
+use wasmtime_wasi_http::{WasiBody, p2::bindings::ProxyPre, p3::bindings::ServicePre};
+
+use super::{
+    body::{self, Pending, Verdict},
+    call::{Call, Errand, Job},
+    cgi,
+    engine::Engines,
+    instance::{Guest, Idle, Instance},
+    outcome, p2, p3,
+    shared::Shared,
+    state::State,
+};
+use crate::{
+    body::Body,
+    config::{Instances, Lane, Manifest},
+    failure::Failure,
+};
+
+/// What a plugin is, found from its exports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub enum Kind {
+    /// `wasi:http/incoming-handler@0.2`.
+    #[serde(rename = "wasi:http 0.2")]
+    Http02,
+    /// `wasi:http/handler@0.3`.
+    #[serde(rename = "wasi:http 0.3")]
+    Http03,
+    /// `wasi:cli/run`, or a preview1 command.
+    #[serde(rename = "cgi")]
+    Cgi,
+}
+
+/// Compiled code, linked and ready: one revision of one plugin. Clones share it.
+#[derive(Clone)]
+pub struct Plugin(pub(super) Arc<Loaded>);
+
+/// What a [`Plugin`] holds.
+pub(super) struct Loaded {
+    pub(super) engines: Arc<Engines>,
+    pub(super) binding: Binding,
+    pub(super) lane: Lane,
+    pub(super) memory: usize,
+    pub(super) fuel: Option<u64>,
+    pub(super) cpu: Duration,
+    pub(super) after_response: Duration,
+    pub(super) response_body: u64,
+    pub(super) instances: Instances,
+    pub(super) shared: Shared,
+    idle: Idle,
+}
+
+/// The typed way in, resolved once.
+pub(super) enum Binding {
+    Http02(ProxyPre<State>),
+    Http03(ServicePre<State>),
+    Cgi(wasmtime_wasi::p2::bindings::CommandPre<State>),
+}
+
+/// The way a response's head leaves the guest.
+pub(super) struct Deliver {
+    head: oneshot::Sender<Result<Response<Body>, Failure>>,
+    limit: u64,
+    verdict: Arc<Verdict>,
+    /// Dropped with the response's body.
+    delivered: Option<oneshot::Sender<()>>,
+}
+
+impl Deliver {
+    pub(super) fn new(
+        head: oneshot::Sender<Result<Response<Body>, Failure>>,
+        limit: u64,
+        verdict: &Arc<Verdict>,
+    ) -> Self {
+        Self { head, limit, verdict: Arc::clone(verdict), delivered: None }
+    }
+
+    /// The same, with a receiver that fails once the response's body has ended or been dropped.
+    pub(super) fn watched(
+        head: oneshot::Sender<Result<Response<Body>, Failure>>,
+        limit: u64,
+        verdict: &Arc<Verdict>,
+    ) -> (Self, oneshot::Receiver<()>) {
+        let (sender, delivered) = oneshot::channel();
+        (Self { delivered: Some(sender), ..Self::new(head, limit, verdict) }, delivered)
+    }
+
+    /// Where the guest's failure is said, for those who must say it before they let go of the body's other end.
+    pub(super) fn verdict(&self) -> Arc<Verdict> {
+        Arc::clone(&self.verdict)
+    }
+
+    /// Sends the head. A receiver that is gone means a client that is gone; the guest's driver is dropped soon.
+    pub(super) fn response(self, response: Response<WasiBody>) {
+        let _ = self.head.send(Ok(body::response_from_guest(response, self.limit, self.verdict, self.delivered)));
+    }
+
+    /// Sends the guest's refusal to answer.
+    pub(super) fn refuse(self, failure: Failure) {
+        let _ = self.head.send(Err(failure));
+    }
+}
+
+impl Plugin {
+    /// What it is.
+    pub fn kind(&self) -> Kind {
+        self.0.kind()
+    }
+
+    /// Runs one request to the very end of the guest's work for it.
+    ///
+    /// The head leaves through [`Call::head`] as soon as the guest gives it; the future goes on while the body streams
+    /// and while the guest works after it. Run it through [`crate::lanes::Lanes::run`] with the call's task.
+    ///
+    /// # Errors
+    /// How the guest failed. A body that is still being read breaks off with the same failure.
+    ///
+    /// # Cancel safety
+    /// Dropping the future drops the guest's store; a body still being read breaks off.
+    pub async fn run(self, call: Call) -> Result<(), Failure> {
+        let plugin = self.0;
+        if plugin.instances.max_concurrent > 1 {
+            return Shared::serve(&plugin, Job::from(call)).await;
+        }
+        let Job { errand, request, head } = Job::from(call);
+        let mut instance = plugin.instance(&errand).await?;
+        let verdict = Arc::new(Verdict::default());
+        let deliver = Deliver::new(head, plugin.response_body, &verdict);
+        // After the instance, so that on cancellation the verdict falls before the store does.
+        let pending = Pending::new(Arc::clone(&verdict));
+        let ended = match &instance.guest {
+            Guest::Http02(proxy) => p2::serve(&mut instance.store, proxy, request, deliver).await,
+            Guest::Http03(service) => p3::serve(&mut instance.store, service, request, deliver).await,
+            Guest::Cgi(command) => cgi::serve(&mut instance.store, command, request, deliver).await,
+        };
+        if let Some(limit) = plugin.fuel {
+            errand.meter.set_fuel(limit.saturating_sub(instance.store.get_fuel().unwrap_or(limit)));
+        }
+        match ended {
+            Ok(()) => {
+                pending.settle();
+                if instance.done(plugin.instances.max_requests) {
+                    plugin.idle.put(instance);
+                }
+                Ok(())
+            }
+            Err(error) => {
+                let failure = outcome::failure(&error, Some(&instance.store.data().limiter));
+                verdict.fail(failure.clone());
+                Err(failure)
+            }
+        }
+    }
+}
+
+impl Loaded {
+    pub(super) fn new(engines: Arc<Engines>, binding: Binding, manifest: &Manifest) -> Self {
+        let limits = &manifest.limits;
+        Self {
+            engines,
+            binding,
+            lane: manifest.lane,
+            memory: usize::try_from(limits.memory.0).unwrap_or(usize::MAX),
+            fuel: limits.fuel.map(|fuel| fuel.0),
+            cpu: limits.cpu,
+            after_response: limits.after_response,
+            response_body: limits.response_body.0,
+            instances: manifest.instances,
+            shared: Shared::default(),
+            idle: Idle::default(),
+        }
+    }
+
+    /// What it is.
+    pub(super) fn kind(&self) -> Kind {
+        match self.binding {
+            Binding::Http02(_) => Kind::Http02,
+            Binding::Http03(_) => Kind::Http03,
+            Binding::Cgi(_) => Kind::Cgi,
+        }
+    }
+
+    async fn instance(&self, errand: &Arc<Errand>) -> Result<Instance, Failure> {
+        match self.idle.take() {
+            Some(mut instance) => match instance.reassign(Arc::clone(errand), self.fuel) {
+                Ok(()) => Ok(instance),
+                Err(error) => Err(outcome::failure(&error, None)),
+            },
+            None => Instance::create(self, Arc::clone(errand)).await,
+        }
+    }
+}

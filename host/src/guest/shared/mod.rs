@@ -1,0 +1,133 @@
+//! Several requests at once in one instance of a 0.3 guest.
+//!
+//! Each instance is driven by a task of its own ([`worker`]); a request takes a [`Seat`] in one that has room, or starts
+//! another. A seat given up before its request ended retires the instance: the engine cannot stop one of a store's
+//! tasks, so no new request is let in beside it, and the store is dropped when the others have left.
+
+mod ledger;
+mod worker;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{Notify, mpsc, oneshot};
+
+use super::{
+    body::Verdict,
+    call::{Errand, Job},
+    plugin::Loaded,
+};
+use crate::failure::{Code, Failure};
+
+/// The live instances of one plugin that may still take requests.
+#[derive(Default)]
+pub(super) struct Shared {
+    live: Mutex<Vec<Arc<Room>>>,
+}
+
+/// One request on its way into an instance.
+struct Ticket {
+    job: Job,
+    verdict: Arc<Verdict>,
+    /// Told once the request's work is over.
+    done: oneshot::Sender<Result<(), Failure>>,
+}
+
+/// One instance from outside: how many requests are in it, and whether it takes more.
+struct Room {
+    inbox: mpsc::UnboundedSender<Ticket>,
+    seats: Mutex<Seats>,
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct Seats {
+    taken: u32,
+    /// Requests let in so far.
+    served: u32,
+    retired: bool,
+}
+
+/// A request's place in a [`Room`].
+struct Seat {
+    room: Arc<Room>,
+    ended: bool,
+}
+
+impl Shared {
+    /// Runs one request in an instance it shares with others.
+    pub(super) async fn serve(plugin: &Arc<Loaded>, job: Job) -> Result<(), Failure> {
+        let mut seat = plugin.shared.seat(plugin, &job.errand);
+        let (done, ended) = oneshot::channel();
+        let ticket = Ticket { job, verdict: Arc::default(), done };
+        if seat.room.inbox.send(ticket).is_err() {
+            return Err(Failure::plain(Code::Unavailable).inside("the instance ended before it took the request"));
+        }
+        let result = ended.await.unwrap_or_else(|_| {
+            Err(Failure::new(Code::Trap, "The instance that served this request ended because of another one."))
+        });
+        seat.ended = result.is_ok();
+        result
+    }
+
+    /// A place in an instance with room, or in a new one.
+    fn seat(&self, plugin: &Arc<Loaded>, errand: &Arc<Errand>) -> Seat {
+        let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
+        live.retain(|room| !room.is_retired());
+        if let Some(room) = live.iter().find(|room| room.enter(plugin)) {
+            return Seat { room: Arc::clone(room), ended: false };
+        }
+        let room = worker::start(plugin, errand);
+        room.enter(plugin);
+        live.push(Arc::clone(&room));
+        Seat { room, ended: false }
+    }
+}
+
+impl Room {
+    fn enter(&self, plugin: &Loaded) -> bool {
+        let mut seats = self.lock();
+        let open = !seats.retired && seats.taken < plugin.instances.max_concurrent;
+        if open {
+            seats.taken += 1;
+            seats.served += 1;
+            seats.retired = seats.served >= plugin.instances.max_requests;
+        }
+        open
+    }
+
+    fn retire(&self) {
+        self.lock().retired = true;
+        self.changed.notify_one();
+    }
+
+    /// Retires the instance if nobody is in it; says whether it did.
+    fn retire_if_empty(&self) -> bool {
+        let mut seats = self.lock();
+        seats.retired |= seats.taken == 0;
+        seats.taken == 0
+    }
+
+    fn is_retired(&self) -> bool {
+        self.lock().retired
+    }
+
+    /// Whether no request is left in it and none will come.
+    fn is_over(&self) -> bool {
+        let seats = self.lock();
+        seats.retired && seats.taken == 0
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Seats> {
+        self.seats.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut seats = self.room.lock();
+        seats.taken -= 1;
+        seats.retired |= !self.ended;
+        drop(seats);
+        self.room.changed.notify_one();
+    }
+}

@@ -1,0 +1,54 @@
+//! What lives in a store beside the guest: its WASI contexts, its limits and the request it works for.
+
+use std::sync::Arc;
+
+use wasmtime::component::ResourceTable;
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+
+use super::{call::Desk, hooks::Hooks, limiter::Limiter};
+use crate::capability::plugins::CallPlugin;
+
+/// Host objects one store may hold: streams, pollables, bodies, headers. A request uses a dozen.
+const MAX_RESOURCES: usize = 4096;
+
+/// Bytes of one header map as the guest holds it, bookkeeping included.
+const FIELD_SIZE_LIMIT: usize = 64 << 10;
+
+/// A store's data.
+pub(super) struct State {
+    table: ResourceTable,
+    wasi: WasiCtx,
+    http: WasiHttpCtx,
+    hooks: Hooks,
+    pub(super) desk: Arc<Desk>,
+    pub(super) limiter: Limiter,
+}
+
+impl State {
+    pub(super) fn new(wasi: WasiCtx, desk: Arc<Desk>, plugins: Arc<dyn CallPlugin>, memory: usize) -> Self {
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(MAX_RESOURCES);
+        let mut http = WasiHttpCtx::new();
+        http.set_field_size_limit(FIELD_SIZE_LIMIT);
+        let hooks = Hooks::new(Arc::clone(&desk), plugins);
+        Self { table, wasi, http, hooks, desk, limiter: Limiter::new(memory) }
+    }
+
+    /// Replaces the WASI context: a command learns its request from its environment and standard input.
+    pub(super) fn set_context(&mut self, wasi: WasiCtx) {
+        self.wasi = wasi;
+    }
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl WasiHttpView for State {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView { ctx: &mut self.http, table: &mut self.table, hooks: &mut self.hooks }
+    }
+}

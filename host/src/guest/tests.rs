@@ -1,0 +1,146 @@
+//! Text-form guests through compile, load and run: what needs no toolchain to be built.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use futures_util::future::BoxFuture;
+use http::{Request, Response};
+use http_body_util::BodyExt as _;
+use tokio::{runtime::Handle, sync::oneshot, time::Instant};
+
+use super::{Call, EngineSettings, Engines, Kind, Plugin, compile};
+use crate::{
+    body::{self, Body},
+    capability::{Caller, plugins::CallPlugin},
+    config::Manifest,
+    failure::{Code, Failure},
+    lanes::{LaneSettings, Lanes, PluginId, Task, TenantId, Who},
+    telemetry::{Metrics, RequestId},
+    units::ByteSize,
+};
+
+struct NoPlugins;
+
+impl CallPlugin for NoPlugins {
+    fn call(&self, _: &Caller, _: &str, _: Request<Body>) -> BoxFuture<'static, Result<Response<Body>, Failure>> {
+        Box::pin(async { Err(Failure::plain(Code::NoRoute)) })
+    }
+}
+
+struct House {
+    lanes: Lanes,
+    engines: Arc<Engines>,
+    metrics: Arc<Metrics>,
+    settings: EngineSettings,
+}
+
+impl House {
+    fn new() -> Self {
+        let settings = EngineSettings {
+            wasi_http_03: true,
+            max_memory: ByteSize(64 << 20),
+            io_instances: 8,
+            compute_instances: 8,
+        };
+        let lanes = LaneSettings { compute_threads: Some(1), compute_nice: 0 };
+        let lanes = Lanes::new(&lanes, &Handle::current()).expect("threads start");
+        let engines = Engines::new(&settings, &lanes, Arc::new(NoPlugins)).expect("the pools fit");
+        Self { lanes, engines, metrics: Metrics::new(), settings }
+    }
+
+    async fn load(&self, manifest: &Manifest, text: &str) -> Result<Plugin, Vec<String>> {
+        let file = Path::new("guest.wat");
+        let code = compile(&self.settings, manifest.lane, file, text.as_bytes());
+        let code = code.map_err(|error| vec![format!("{error:#}")])?;
+        #[expect(unsafe_code, reason = "loading compiled code is")]
+        // SAFETY: the code was compiled a line above.
+        unsafe {
+            self.engines.load(manifest, &code).await
+        }
+    }
+
+    async fn ask(&self, manifest: &Manifest, plugin: &Plugin) -> Result<(u16, String), Failure> {
+        let who = Who { tenant: TenantId(0), plugin: PluginId(0) };
+        let task = Task::new(who, manifest.lane, manifest.limits.cpu);
+        let (head, answered) = oneshot::channel();
+        let call = Call {
+            request: Request::get("http://a.example/hello").body(body::empty()).expect("a valid request"),
+            caller: Caller {
+                who,
+                tenant: Arc::from("default"),
+                manifest: Arc::new(manifest.clone()),
+                request_id: RequestId::generate(),
+                hop: 0,
+                deadline: Instant::now() + Duration::from_secs(10),
+            },
+            task: Arc::clone(&task),
+            meter: Arc::default(),
+            metrics: self.metrics.plugin("default", &manifest.name),
+            head,
+        };
+        self.lanes.run(task, plugin.clone().run(call)).await.expect("no panic")?;
+        let response = answered.await.expect("a head")?;
+        let status = response.status().as_u16();
+        let body = response.into_body().collect().await?.to_bytes();
+        Ok((status, String::from_utf8_lossy(&body).into_owned()))
+    }
+}
+
+fn manifest(lane: &str, more: &str) -> Manifest {
+    let text = format!(
+        "manifest = 1\nname = \"guest\"\nversion = \"1\"\ncomponent = \"guest.wat\"\nlane = \"{lane}\"\n{more}"
+    );
+    Manifest::parse(&text, Path::new("plugin.toml")).expect("a valid manifest")
+}
+
+macro_rules! text_guest {
+    ($name:literal) => {
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/guests/text/", $name, ".wat"))
+    };
+}
+
+const HELLO: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../plugins/hello/hello.wat"));
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_core_module_in_text_form_answers_in_both_lanes() {
+    let house = House::new();
+    for lane in ["io", "compute"] {
+        let manifest = manifest(lane, "");
+        let plugin = house.load(&manifest, HELLO).await.expect("it loads");
+        assert_eq!(plugin.kind(), Kind::Http02);
+        for _ in 0..20 {
+            assert_eq!(house.ask(&manifest, &plugin).await.expect("an answer").0, 200);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_loop_ends_at_the_budget_of_its_lane() {
+    let house = House::new();
+    for (lane, limits, code) in [
+        ("io", "[limits]\ncpu = \"20ms\"", Code::CpuExhausted),
+        ("compute", "[limits]\ncpu = \"20ms\"\nfuel = \"900G\"", Code::CpuExhausted),
+        ("compute", "[limits]\nfuel = \"1M\"", Code::FuelExhausted),
+    ] {
+        let manifest = manifest(lane, limits);
+        let plugin = house.load(&manifest, text_guest!("loop-in-handler")).await.expect("it loads");
+        assert_eq!(house.ask(&manifest, &plugin).await.expect_err("it never ends").code, code, "{lane} {limits}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_start_or_link_is_refused_with_the_reason() {
+    let house = House::new();
+    for (text, words) in [
+        (text_guest!("big-memory"), "memory"),
+        (text_guest!("loop-in-start"), "cpu-exhausted"),
+        (text_guest!("trap-in-start"), "trap"),
+        (text_guest!("unknown-import"), "does not know"),
+        (text_guest!("no-handler"), "no handler"),
+        (text_guest!("no-exports"), "no handler"),
+        (text_guest!("not-text"), "parse"),
+    ] {
+        let manifest = manifest("io", "[limits]\ncpu = \"20ms\"\nmemory = \"2MiB\"");
+        let reasons = house.load(&manifest, text).await.err().expect("it is refused").join("\n");
+        assert!(reasons.contains(words), "{words:?} is not in {reasons}");
+    }
+}

@@ -1,0 +1,243 @@
+//! One admitted request in a guest, until its response's head.
+
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use http::{Method, Request, Response};
+use tokio::{
+    sync::oneshot,
+    time::{Instant, sleep_until},
+};
+
+use super::{
+    Inner, Passage,
+    answer::Answer,
+    hold::Hold,
+    prepare::{self, BodyFault},
+};
+use crate::{
+    body::Body,
+    capability::Caller,
+    config::OnDisconnect,
+    failure::{Code, Failure},
+    guest::{Call, Meter},
+    lanes::{Panicked, Running, Task},
+    registry::LivePlugin,
+    telemetry::{OpenRecord, Record, RequestId},
+};
+
+/// A guest at work for one request, and what it is charged to.
+pub(super) struct Flight {
+    pub(super) host: Arc<Inner>,
+    pub(super) plugin: Arc<LivePlugin>,
+    pub(super) request_id: RequestId,
+    pub(super) ledger: Ledger,
+    /// `None` once the guest has ended.
+    pub(super) running: Option<Running<Result<(), Failure>>>,
+    hold: Hold,
+    pub(super) fault: Arc<BodyFault>,
+    pub(super) is_head: bool,
+}
+
+/// Where a request's use of the host is read and noted.
+pub(super) struct Ledger {
+    /// `None` once the request is over and only its work goes on.
+    record: Option<OpenRecord>,
+    task: Arc<Task>,
+    meter: Arc<Meter>,
+    counts_fuel: bool,
+}
+
+type Head = oneshot::Receiver<Result<Response<Body>, Failure>>;
+
+impl Flight {
+    /// Runs an admitted request until its response's head; the body goes on with the rest of it.
+    pub(super) async fn start(
+        host: &Arc<Inner>,
+        passage: Passage,
+        request: Request<Body>,
+    ) -> Result<Response<Body>, Failure> {
+        let (flight, head, deadline) = Self::launch(host, passage, request);
+        match flight.plugin.manifest.on_disconnect {
+            OnDisconnect::Cancel => flight.until_head(head, deadline).await,
+            OnDisconnect::Finish => {
+                // On a task of its own the guest reaches its head whether somebody still waits or not; the answer's
+                // own drop sees to the rest.
+                let flight = tokio::spawn(flight.until_head(head, deadline));
+                flight.await.unwrap_or_else(|error| Err(Failure::plain(Code::HostPanic).inside(error)))
+            }
+        }
+    }
+
+    fn launch(host: &Arc<Inner>, passage: Passage, request: Request<Body>) -> (Self, Head, Instant) {
+        let plugin = Arc::clone(&passage.found.plugin);
+        let limits = &plugin.manifest.limits;
+        let deadline = Instant::now() + limits.timeout;
+        let deadline = passage.latest.map_or(deadline, |latest| latest.min(deadline));
+        let is_head = request.method() == Method::HEAD;
+        let (request, fault) = prepare::for_guest(&passage, request);
+        let Passage { record, request_id, admitted, hop, .. } = passage;
+        record.note(|record| record.queue = admitted.waited);
+        let hold = Hold::new(admitted.permit);
+        let task = Task::new(plugin.who, plugin.manifest.lane, limits.cpu);
+        let meter = Arc::new(Meter::default());
+        let caller = Caller {
+            who: plugin.who,
+            tenant: Arc::clone(&plugin.owner.tenant),
+            manifest: Arc::clone(&plugin.manifest),
+            request_id,
+            hop,
+            deadline,
+        };
+        let (head, answered) = oneshot::channel();
+        let call = Call {
+            request,
+            caller,
+            task: Arc::clone(&task),
+            meter: Arc::clone(&meter),
+            metrics: Arc::clone(&plugin.metrics),
+            head,
+        };
+        let (guest, held) = (plugin.guest.clone(), hold.clone());
+        let running = host.lanes.run(Arc::clone(&task), async move {
+            let ended = guest.run(call).await;
+            drop(held);
+            ended
+        });
+        let ledger = Ledger { record: Some(record), task, meter, counts_fuel: limits.fuel.is_some() };
+        let flight =
+            Self { host: Arc::clone(host), plugin, request_id, ledger, running: Some(running), hold, fault, is_head };
+        (flight, answered, deadline)
+    }
+
+    async fn until_head(mut self, head: Head, deadline: Instant) -> Result<Response<Body>, Failure> {
+        let ended = self.head(head, deadline).await;
+        // A request body that broke off is the reason for whatever the guest made of it.
+        match self.fault.failure().map_or(ended, Err) {
+            Ok(response) => Ok(Answer::wrap(response, self)),
+            Err(failure) => {
+                self.ledger.fail(&failure);
+                // The guest goes before the account is settled, so that what it used up to its end is in it.
+                self.running = None;
+                self.ledger.settle(&self.fault);
+                Err(failure)
+            }
+        }
+    }
+
+    /// The head, the guest's end without one, or the end of its time.
+    async fn head(&mut self, head: Head, deadline: Instant) -> Result<Response<Body>, Failure> {
+        let plugin = Arc::clone(&self.plugin);
+        let (mut timer, mut overdue) = (Box::pin(sleep_until(deadline)), Box::pin(plugin.overdue()));
+        let (mut head, mut ended) = (Some(head), None);
+        poll_fn(|cx| {
+            // The guest before the clock: work that is done in time is not thrown away for a late look.
+            ended = ended.take().or_else(|| self.poll_guest(cx));
+            if let Some(Poll::Ready(answer)) = head.as_mut().map(|head| Pin::new(head).poll(cx)) {
+                head = None;
+                if let Ok(answer) = answer {
+                    return Poll::Ready(answer);
+                }
+            }
+            match &ended {
+                Some(Err(failure)) => return Poll::Ready(Err(failure.clone())),
+                Some(Ok(())) if head.is_none() => {
+                    let failure = Failure::new(Code::BadResponse, "The plugin ended without giving a response.");
+                    return Poll::Ready(Err(failure));
+                }
+                _ => {}
+            }
+            if timer.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Err(Failure::plain(Code::Timeout)));
+            }
+            if overdue.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Err(Failure::plain(Code::Draining)));
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// The response's last byte is out. What the guest still does is background work, if there is a permit for it.
+    pub(super) fn land(mut self, body: Body) {
+        self.ledger.settle(&self.fault);
+        let limit = self.plugin.manifest.limits.after_response;
+        if self.running.is_none() {
+            return;
+        }
+        if limit.is_zero() || !self.hold.go_on() {
+            self.running = None;
+            self.plugin.metrics.background_ended("no-permit");
+            return;
+        }
+        self.ledger.let_go();
+        let host = Arc::clone(&self.host);
+        host.background.go_on(self, body, limit);
+    }
+
+    /// The response broke, or its reader left: the guest goes, and the request is over.
+    pub(super) fn crash(mut self, failure: &Failure) {
+        self.ledger.fail(failure);
+        self.running = None;
+        self.ledger.settle(&self.fault);
+    }
+
+    /// Moves the guest on; its end, once. A failure is on the record at once, whoever hears of it.
+    pub(super) fn poll_guest(&mut self, cx: &mut Context<'_>) -> Option<Result<(), Failure>> {
+        let ended = match Pin::new(self.running.as_mut()?).poll(cx) {
+            Poll::Ready(Ok(ended)) => ended,
+            Poll::Ready(Err(Panicked(text))) => {
+                self.host.metrics.panicked();
+                tracing::error!(panic = text, "host code panicked while serving a request");
+                Err(Failure::plain(Code::HostPanic).inside(text))
+            }
+            Poll::Pending => return None,
+        };
+        self.running = None;
+        if let Err(failure) = &ended {
+            self.ledger.fail(failure);
+        }
+        Some(ended)
+    }
+}
+
+impl Ledger {
+    pub(super) fn fail(&self, failure: &Failure) {
+        self.note(|record| record.fail(failure));
+    }
+
+    /// Notes what was used so far, and lets go of the record: the request is over.
+    pub(super) fn settle(&self, fault: &BodyFault) {
+        let cpu = self.cpu();
+        self.note(|record| {
+            record.cpu = cpu;
+            record.fuel = self.counts_fuel.then(|| self.meter.fuel());
+            record.bytes_in = fault.read();
+        });
+    }
+
+    /// Lets the record be written as soon as the response's reader is done, though work goes on.
+    fn let_go(&mut self) {
+        self.record = None;
+    }
+
+    fn note(&self, known: impl FnOnce(&mut Record)) {
+        if let Some(record) = &self.record {
+            record.note(known);
+        }
+    }
+
+    /// CPU time used so far, in whatever instance.
+    pub(super) fn cpu(&self) -> Duration {
+        self.task.cpu() + self.meter.shared_cpu()
+    }
+
+    pub(super) fn fuel(&self) -> u64 {
+        self.meter.fuel()
+    }
+}

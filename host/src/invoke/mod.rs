@@ -1,0 +1,229 @@
+//! The one way in to a plugin: route, admit, run, meter, answer or fail.
+//!
+//! Requests from the door, plugin calls and whatever else starts a plugin pass through [`Invoker`]; what differs between
+//! them is a [`Trigger`] and who admits them, nothing else.
+
+mod answer;
+mod background;
+mod flight;
+mod hold;
+mod prepare;
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use http::{Request, Response};
+use tokio::time::Instant;
+
+pub use self::background::Background;
+use self::flight::Flight;
+use crate::{
+    body::Body,
+    capability::{Caller, plugins::CallPlugin},
+    failure::{Code, Failure},
+    lanes::{
+        Lanes,
+        admission::{Admitted, Claim, Gate, Gates, Refusal, Refused},
+    },
+    registry::{Current, Found, LivePlugin},
+    telemetry::{Metrics, OpenRecord, RequestId},
+};
+
+/// What started a request, as the guest is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trigger {
+    /// A client of the public listener.
+    Http,
+    /// Another plugin.
+    Plugin,
+}
+
+impl Trigger {
+    /// The word in `wasmbay-trigger` and in the log.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Plugin => "plugin",
+        }
+    }
+}
+
+/// A request from the door, before it has a plugin.
+#[derive(Clone)]
+pub struct Arrival {
+    /// Its id, made by the host.
+    pub request_id: RequestId,
+    /// Its record, opened when its head arrived.
+    pub record: OpenRecord,
+}
+
+/// Finds a plugin for each request and runs it there. Clones share one host.
+#[derive(Clone)]
+pub struct Invoker(Arc<Inner>);
+
+struct Inner {
+    current: Current,
+    lanes: Lanes,
+    gates: Gates,
+    metrics: Arc<Metrics>,
+    background: Background,
+}
+
+/// What an admitted request carries into its flight.
+struct Passage {
+    found: Found,
+    trigger: Trigger,
+    hop: u8,
+    record: OpenRecord,
+    request_id: RequestId,
+    admitted: Admitted,
+    /// The caller's deadline, which a nested call may not outlive.
+    latest: Option<Instant>,
+}
+
+impl Invoker {
+    /// An invoker of whatever plugins are live.
+    pub fn new(current: Current, lanes: Lanes, gates: Gates, metrics: Arc<Metrics>) -> Self {
+        Self(Arc::new(Inner { current, lanes, gates, metrics, background: Background::default() }))
+    }
+
+    /// Work that went on after its response, to be waited for at shutdown.
+    pub fn background(&self) -> &Background {
+        &self.0.background
+    }
+
+    /// Runs a request from the door.
+    ///
+    /// # Errors
+    /// Why there is no response. A response that breaks off later does so in its body.
+    ///
+    /// # Cancel safety
+    /// Dropping the future, or the response's body before its end, is the client leaving: the guest is dropped unless
+    /// its manifest says `on_disconnect = "finish"`.
+    pub async fn call(
+        &self,
+        record: OpenRecord,
+        request_id: RequestId,
+        request: Request<Body>,
+    ) -> Result<Response<Body>, Failure> {
+        let host = request.uri().authority().map(|authority| authority.as_str());
+        let found = self.0.current.table().find(host, request.uri().path(), request.method())?;
+        note_plugin(&record, &found);
+        prepare::check_length(&request, &found.plugin.manifest.limits)?;
+        let claim = claim(&found.plugin);
+        let admitted = self.0.gates.enter(claim).await.map_err(|refused| refusal(refused, &record))?;
+        let passage = Passage { found, trigger: Trigger::Http, hop: 0, record, request_id, admitted, latest: None };
+        Flight::start(&self.0, passage, request).await
+    }
+
+    /// Runs a request of one plugin in another of the same tenant.
+    async fn call_plugin(
+        self,
+        caller: Caller,
+        callee: String,
+        request: Request<Body>,
+    ) -> Result<Response<Body>, Failure> {
+        let table = self.0.current.table();
+        let plugin = table.find_plugin(&caller.tenant, &callee).cloned().ok_or_else(|| {
+            Failure::new(Code::Unavailable, format!("The tenant has no plugin {callee} that is live."))
+        })?;
+        drop(table);
+        let record = OpenRecord::open(
+            Arc::clone(&self.0.metrics),
+            caller.request_id,
+            Trigger::Plugin.name(),
+            request.method().clone(),
+            request.uri().path().to_owned(),
+            None,
+        );
+        let ended = self.admit_nested(caller, plugin, record.clone(), request).await;
+        record.note(|record| match &ended {
+            Ok(response) => record.status = response.status().as_u16(),
+            Err(failure) => {
+                record.status = failure.code.row().status;
+                record.fail(failure);
+            }
+        });
+        ended
+    }
+
+    async fn admit_nested(
+        &self,
+        caller: Caller,
+        plugin: Arc<LivePlugin>,
+        record: OpenRecord,
+        request: Request<Body>,
+    ) -> Result<Response<Body>, Failure> {
+        let (route, params) = plugin.own_route(request.uri().path(), request.method())?;
+        let found = Found { plugin, route, params };
+        note_plugin(&record, &found);
+        prepare::check_length(&request, &found.plugin.manifest.limits)?;
+        let remaining = caller.deadline.saturating_duration_since(Instant::now());
+        let hop = caller.hop + 1;
+        let entered = self.0.gates.enter_nested(claim(&found.plugin), hop, remaining).await;
+        let admitted = entered.map_err(|refused| refusal(refused, &record))?;
+        let passage = Passage {
+            found,
+            trigger: Trigger::Plugin,
+            hop,
+            record,
+            request_id: caller.request_id,
+            admitted,
+            latest: Some(caller.deadline),
+        };
+        Flight::start(&self.0, passage, request).await
+    }
+}
+
+impl CallPlugin for Invoker {
+    fn call(
+        &self,
+        caller: &Caller,
+        callee: &str,
+        request: Request<Body>,
+    ) -> BoxFuture<'static, Result<Response<Body>, Failure>> {
+        Box::pin(self.clone().call_plugin(caller.clone(), callee.to_owned(), request))
+    }
+}
+
+/// Who serves the request, for its line in the log.
+fn note_plugin(record: &OpenRecord, found: &Found) {
+    let plugin = &found.plugin;
+    record.note(|record| {
+        record.plugin = Some(Arc::clone(&plugin.metrics));
+        record.revision = Some(Arc::clone(&plugin.revision));
+        record.lane = Some(plugin.manifest.lane.name());
+        record.route = Some(plugin.manifest.routes[found.route].path.as_str().into());
+    });
+}
+
+/// What the plugin asks of the gates for one request.
+fn claim(plugin: &LivePlugin) -> Claim {
+    let limits = &plugin.manifest.limits;
+    Claim {
+        who: plugin.who,
+        lane: plugin.manifest.lane,
+        plugin_max: limits.max_concurrent,
+        tenant_max: plugin.owner.max_concurrent.unwrap_or(u32::MAX),
+        tenant_weight: plugin.owner.weight,
+        queue: limits.queue,
+        queue_timeout: limits.queue_timeout,
+        per_instance: plugin.manifest.instances.max_concurrent,
+    }
+}
+
+/// What a refusal at the gates means, naming the gate that held the request.
+fn refusal(refused: Refused, record: &OpenRecord) -> Failure {
+    record.note(|record| record.queue = refused.waited);
+    let (code, what) = match refused.refusal {
+        Refusal::Full => (Code::QueueFull, "Too many requests wait already"),
+        Refusal::Timeout => (Code::QueueTimeout, "The request waited too long for its turn"),
+    };
+    let (held, remedy) = match refused.gate {
+        Gate::Plugin => ("the plugin's limits.max_concurrent", "raise limits.max_concurrent or limits.queue"),
+        Gate::Tenant => ("the tenant's caps.max_concurrent", "raise the tenant's caps.max_concurrent in wasmbay.toml"),
+        Gate::Host => ("the host's max_concurrent", "raise max_concurrent in wasmbay.toml"),
+        Gate::Slots => ("the lane's instance slots", "raise io_instances or compute_instances in wasmbay.toml"),
+    };
+    Failure::new(code, format!("{what}, held by {held}.")).remedy(remedy)
+}

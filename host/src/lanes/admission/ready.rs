@@ -1,0 +1,125 @@
+//! Who is next for the shared gates: the plugins that wait for nothing but the host's permits or instance slots.
+//!
+//! Plugins held at their own gate are not in here, and tenants that are full are not ranked: a release looks only at
+//! those it can let in, in logarithmic time.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::super::{PluginId, TenantId};
+use crate::config::Lane;
+
+/// What a plugin's next request needs beside a host permit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Need {
+    /// Nothing: an instance with room is paid for already.
+    Room,
+    /// An instance slot of this lane.
+    Slot(Lane),
+}
+
+impl Need {
+    const ALL: [Self; 3] = [Self::Room, Self::Slot(Lane::Io), Self::Slot(Lane::Compute)];
+
+    fn index(self) -> usize {
+        match self {
+            Self::Room => 0,
+            Self::Slot(Lane::Io) => 1,
+            Self::Slot(Lane::Compute) => 2,
+        }
+    }
+}
+
+/// A tenant's rank, the least first: requests in flight per weight, then who was served longest ago.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Rank {
+    load: u64,
+    served: u64,
+}
+
+impl Rank {
+    pub(super) fn new(in_flight: u32, weight: u32, served: u64) -> Self {
+        Self { load: (u64::from(in_flight) << 32) / u64::from(weight.max(1)), served }
+    }
+}
+
+/// A plugin's place among its tenant's, the least first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    pub(super) in_flight: u32,
+    /// When its first request arrived.
+    pub(super) arrived: u64,
+}
+
+/// The plugins that could go, by what their next request needs.
+#[derive(Debug, Default)]
+pub(super) struct Ready {
+    by_need: [Candidates; 3],
+}
+
+#[derive(Debug, Default)]
+struct Candidates {
+    tenants: HashMap<TenantId, TenantPlugins>,
+    ranked: BTreeSet<(Rank, TenantId)>,
+}
+
+#[derive(Debug, Default)]
+struct TenantPlugins {
+    /// `None` while the tenant is full.
+    rank: Option<Rank>,
+    /// Never empty.
+    plugins: BTreeSet<(Place, PluginId)>,
+}
+
+impl Ready {
+    /// The plugin could go if its tenant, the host and the slots let it. `rank` is its tenant's.
+    pub(super) fn insert(&mut self, need: Need, tenant: TenantId, rank: Option<Rank>, place: Place, plugin: PluginId) {
+        let candidates = &mut self.by_need[need.index()];
+        let entry = candidates.tenants.entry(tenant).or_default();
+        entry.plugins.insert((place, plugin));
+        candidates.rank(tenant, rank);
+    }
+
+    /// The plugin has nothing waiting, or is held at its own gate.
+    pub(super) fn remove(&mut self, need: Need, tenant: TenantId, place: Place, plugin: PluginId) {
+        let candidates = &mut self.by_need[need.index()];
+        let Some(entry) = candidates.tenants.get_mut(&tenant) else { return };
+        entry.plugins.remove(&(place, plugin));
+        if entry.plugins.is_empty() {
+            candidates.rank(tenant, None);
+            candidates.tenants.remove(&tenant);
+        }
+    }
+
+    /// The tenant's rank has changed; `None` when it is full.
+    pub(super) fn rank(&mut self, tenant: TenantId, rank: Option<Rank>) {
+        for candidates in &mut self.by_need {
+            candidates.rank(tenant, rank);
+        }
+    }
+
+    /// The plugin to let in next, among those whose need is met.
+    pub(super) fn best(&self, met: impl Fn(Need) -> bool) -> Option<PluginId> {
+        let open = Need::ALL.into_iter().filter(|need| met(*need));
+        let firsts = open.filter_map(|need| self.by_need[need.index()].first());
+        firsts.min_by_key(|&(rank, place, _)| (rank, place)).map(|(_, _, plugin)| plugin)
+    }
+}
+
+impl Candidates {
+    fn rank(&mut self, tenant: TenantId, rank: Option<Rank>) {
+        let Some(entry) = self.tenants.get_mut(&tenant) else { return };
+        if let Some(old) = entry.rank.take() {
+            self.ranked.remove(&(old, tenant));
+        }
+        if let Some(rank) = rank {
+            self.ranked.insert((rank, tenant));
+        }
+        entry.rank = rank;
+    }
+
+    fn first(&self) -> Option<(Rank, Place, PluginId)> {
+        let &(rank, tenant) = self.ranked.first()?;
+        let &(place, plugin) = self.tenants.get(&tenant)?.plugins.first()?;
+        Some((rank, place, plugin))
+    }
+}

@@ -1,0 +1,402 @@
+//! What is taken and who waits: the decisions of admission, without clocks, wakers or locks.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::super::{PluginId, TenantId, Who};
+use super::{
+    Claim, Gate, HostLoad, PluginLoad, Slots,
+    ready::{Need, Place, Rank, Ready},
+    slots::{Shares, Taken},
+};
+use crate::config::Lane;
+
+/// Which slots a request's instance takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Origin {
+    pub(super) lane: Lane,
+    /// 0 for a request from outside, else the hop of a plugin call.
+    pub(super) hop: u8,
+}
+
+impl Origin {
+    fn is_direct(self) -> bool {
+        self.hop == 0
+    }
+}
+
+/// What became of a request at the door.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Entry {
+    /// It holds everything it needs.
+    Admitted,
+    /// It may not wait. The gate that holds it.
+    Refused(Gate),
+    /// It waits, under this number.
+    Waits(u64),
+}
+
+/// What became of a request that waited.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Decision<W> {
+    pub(super) waiter: W,
+    pub(super) who: Who,
+    pub(super) origin: Origin,
+    /// Whether it holds everything it needs, else the gate that refused it.
+    pub(super) outcome: Result<(), Gate>,
+}
+
+/// All gates and queues. `W` is whatever stands for someone who waits.
+#[derive(Debug)]
+pub(super) struct State<W> {
+    host_max: u32,
+    host: u32,
+    taken: Taken,
+    tenants: HashMap<TenantId, Tenant>,
+    plugins: HashMap<PluginId, Plugin<W>>,
+    ready: Ready,
+    /// Counts arrivals and admissions: the order of things.
+    moment: u64,
+}
+
+#[derive(Debug)]
+struct Tenant {
+    max: u32,
+    weight: u32,
+    in_flight: u32,
+    /// When one of its requests was last admitted.
+    served: u64,
+    /// Its plugins that are known.
+    plugins: usize,
+}
+
+impl Tenant {
+    fn rank(&self) -> Option<Rank> {
+        (self.in_flight < self.max).then(|| Rank::new(self.in_flight, self.weight, self.served))
+    }
+}
+
+#[derive(Debug)]
+struct Plugin<W> {
+    who: Who,
+    max: u32,
+    in_flight: u32,
+    background: u32,
+    shares: Shares,
+    /// Requests from outside, by arrival.
+    direct: BTreeMap<u64, Waiter<W>>,
+    /// Plugin calls, by arrival: in a queue of their own, for a request held at a gate that its caller's permits
+    /// shut must not hold the call behind it.
+    nested: BTreeMap<u64, Waiter<W>>,
+    /// Where it is in `ready`.
+    listed: Option<(Need, Place)>,
+}
+
+#[derive(Debug)]
+struct Waiter<W> {
+    waiter: W,
+    origin: Origin,
+}
+
+impl<W> Plugin<W> {
+    fn has_permit(&self) -> bool {
+        self.in_flight < self.max
+    }
+
+    fn waiting(&self) -> usize {
+        self.direct.len() + self.nested.len()
+    }
+
+    fn is_idle(&self) -> bool {
+        self.in_flight == 0 && self.background == 0 && self.waiting() == 0
+    }
+
+    fn need(&self, origin: Origin) -> Need {
+        if self.shares.has_room(origin) { Need::Room } else { Need::Slot(origin.lane) }
+    }
+
+    /// Where it belongs in `ready`.
+    fn listing(&self) -> Option<(Need, Place)> {
+        let (&arrived, first) = self.direct.first_key_value()?;
+        let place = Place { in_flight: self.in_flight, arrived };
+        self.has_permit().then(|| (self.need(first.origin), place))
+    }
+
+    fn load(&self) -> PluginLoad {
+        let waiting = u32::try_from(self.waiting()).unwrap_or(u32::MAX);
+        PluginLoad { who: self.who, in_flight: self.in_flight, background: self.background, waiting }
+    }
+}
+
+impl<W> State<W> {
+    pub(super) fn new(host_max: u32, io: Slots, compute: Slots) -> Self {
+        Self {
+            host_max: host_max.max(1),
+            host: 0,
+            taken: Taken::new(io, compute),
+            tenants: HashMap::new(),
+            plugins: HashMap::new(),
+            ready: Ready::default(),
+            moment: 0,
+        }
+    }
+
+    /// A request asks to begin. `waiter` is called when it waits. Others may be let in as well: by the claim's limits,
+    /// if they are wider than the last.
+    pub(super) fn enter(
+        &mut self,
+        claim: &Claim,
+        origin: Origin,
+        waiter: impl FnOnce() -> W,
+    ) -> (Entry, Vec<Decision<W>>) {
+        let decisions = self.take_limits(claim);
+        let plugin = &self.plugins[&claim.who.plugin];
+        let entry = match self.gate(plugin, origin) {
+            None => {
+                self.grant(claim.who, origin);
+                return (Entry::Admitted, decisions);
+            }
+            Some(Gate::Slots) if !origin.is_direct() => Entry::Refused(Gate::Slots),
+            Some(gate) if plugin.waiting() >= claim.queue as usize => Entry::Refused(gate),
+            Some(_) => Entry::Waits(self.line_up(claim.who.plugin, Waiter { waiter: waiter(), origin })),
+        };
+        self.forget_if_idle(claim.who);
+        (entry, decisions)
+    }
+
+    /// Someone waits no longer. The gate that held him; `None` when it was decided about him before.
+    pub(super) fn leave(&mut self, who: Who, number: u64) -> (Option<Gate>, Vec<Decision<W>>) {
+        let plugin = self.plugins.get_mut(&who.plugin);
+        let left = plugin.and_then(|plugin| plugin.direct.remove(&number).or_else(|| plugin.nested.remove(&number)));
+        let Some(left) = left else { return (None, Vec::new()) };
+        let gate = self.gate(&self.plugins[&who.plugin], left.origin).unwrap_or(Gate::Plugin);
+        self.relist(who.plugin);
+        // The next in line may be of another revision, in a lane that has room.
+        (Some(gate), self.dispatch(who))
+    }
+
+    /// An admitted request is over.
+    pub(super) fn release(&mut self, who: Who, origin: Origin) -> Vec<Decision<W>> {
+        self.give_back_permits(who, origin);
+        self.give_back_share(who, origin)
+    }
+
+    /// An admitted request's work goes on after its response; `false`, and nothing has changed, when the plugin has
+    /// as many of those as it may.
+    pub(super) fn go_on(&mut self, who: Who, origin: Origin) -> (bool, Vec<Decision<W>>) {
+        let plugin = self.plugins.get_mut(&who.plugin).expect("a plugin with a permit out is known");
+        if plugin.background >= plugin.max {
+            return (false, Vec::new());
+        }
+        plugin.background += 1;
+        self.give_back_permits(who, origin);
+        (true, self.dispatch(who))
+    }
+
+    /// Work that went on after its response is over.
+    pub(super) fn end(&mut self, who: Who, origin: Origin) -> Vec<Decision<W>> {
+        let plugin = self.plugins.get_mut(&who.plugin).expect("a plugin with work in the background is known");
+        plugin.background -= 1;
+        self.give_back_share(who, origin)
+    }
+
+    pub(super) fn plugin_load(&self, plugin: PluginId) -> Option<PluginLoad> {
+        self.plugins.get(&plugin).map(Plugin::load)
+    }
+
+    pub(super) fn loads(&self) -> Vec<PluginLoad> {
+        self.plugins.values().map(Plugin::load).collect()
+    }
+
+    pub(super) fn host_load(&self) -> HostLoad {
+        HostLoad {
+            in_flight: self.host,
+            io_slots: self.taken.in_lane(Lane::Io),
+            compute_slots: self.taken.in_lane(Lane::Compute),
+        }
+    }
+
+    /// The first gate that holds a request; `None` when it can go.
+    fn gate(&self, plugin: &Plugin<W>, origin: Origin) -> Option<Gate> {
+        let slot = plugin.need(origin) == Need::Room || self.taken.has_free(origin);
+        let tenant = &self.tenants[&plugin.who.tenant];
+        if !slot && !origin.is_direct() {
+            return Some(Gate::Slots);
+        }
+        if !plugin.has_permit() {
+            return Some(Gate::Plugin);
+        }
+        if !origin.is_direct() {
+            return None;
+        }
+        if tenant.in_flight >= tenant.max {
+            return Some(Gate::Tenant);
+        }
+        if self.host >= self.host_max {
+            return Some(Gate::Host);
+        }
+        (!slot).then_some(Gate::Slots)
+    }
+
+    /// The claim's limits hold from now on.
+    fn take_limits(&mut self, claim: &Claim) -> Vec<Decision<W>> {
+        let who = claim.who;
+        let plugin = self.plugins.entry(who.plugin).or_insert_with(|| {
+            let shares = Shares::new(claim.per_instance);
+            let (direct, nested) = (BTreeMap::new(), BTreeMap::new());
+            Plugin { who, max: 0, in_flight: 0, background: 0, shares, direct, nested, listed: None }
+        });
+        let tenant = self.tenants.entry(who.tenant).or_insert_with(|| Tenant {
+            max: 0,
+            weight: 1,
+            in_flight: 0,
+            served: 0,
+            plugins: 0,
+        });
+        tenant.plugins += usize::from(plugin.max == 0);
+        let same = plugin.max == claim.plugin_max.max(1)
+            && plugin.shares.per_instance() == claim.per_instance.max(1)
+            && (tenant.max, tenant.weight) == (claim.tenant_max.max(1), claim.tenant_weight.max(1));
+        if same {
+            return Vec::new();
+        }
+        plugin.max = claim.plugin_max.max(1);
+        plugin.shares.set_per_instance(claim.per_instance, &mut self.taken);
+        (tenant.max, tenant.weight) = (claim.tenant_max.max(1), claim.tenant_weight.max(1));
+        self.rerank(who.tenant);
+        self.relist(who.plugin);
+        self.dispatch_keeping(who)
+    }
+
+    fn line_up(&mut self, plugin: PluginId, waiter: Waiter<W>) -> u64 {
+        self.moment += 1;
+        let number = self.moment;
+        let queues = self.plugins.get_mut(&plugin).expect("its limits were just taken");
+        let queue = if waiter.origin.is_direct() { &mut queues.direct } else { &mut queues.nested };
+        queue.insert(number, waiter);
+        self.relist(plugin);
+        number
+    }
+
+    /// Takes everything a request needs. Its gates are free.
+    fn grant(&mut self, who: Who, origin: Origin) {
+        let plugin = self.plugins.get_mut(&who.plugin).expect("its limits were taken when it asked");
+        plugin.in_flight += 1;
+        plugin.shares.add(origin, &mut self.taken);
+        if origin.is_direct() {
+            self.host += 1;
+            self.moment += 1;
+            let tenant = self.tenants.get_mut(&who.tenant).expect("a known plugin's tenant is known");
+            tenant.in_flight += 1;
+            tenant.served = self.moment;
+            self.rerank(who.tenant);
+        }
+        self.relist(who.plugin);
+    }
+
+    fn give_back_permits(&mut self, who: Who, origin: Origin) {
+        let plugin = self.plugins.get_mut(&who.plugin).expect("a plugin with a permit out is known");
+        plugin.in_flight -= 1;
+        if origin.is_direct() {
+            self.host -= 1;
+            let tenant = self.tenants.get_mut(&who.tenant).expect("a known plugin's tenant is known");
+            tenant.in_flight -= 1;
+            self.rerank(who.tenant);
+        }
+        self.relist(who.plugin);
+    }
+
+    fn give_back_share(&mut self, who: Who, origin: Origin) -> Vec<Decision<W>> {
+        let plugin = self.plugins.get_mut(&who.plugin).expect("a plugin with a share out is known");
+        plugin.shares.remove(origin, &mut self.taken);
+        self.relist(who.plugin);
+        self.dispatch(who)
+    }
+
+    /// Lets in whom the gates let in, after something of `freed` was given back.
+    fn dispatch(&mut self, freed: Who) -> Vec<Decision<W>> {
+        let decisions = self.dispatch_keeping(freed);
+        self.forget_if_idle(freed);
+        decisions
+    }
+
+    fn dispatch_keeping(&mut self, freed: Who) -> Vec<Decision<W>> {
+        let mut decisions = Vec::new();
+        loop {
+            let direct = self.ready.best(|need| self.is_met(need));
+            let decision = match (self.next_call(freed.plugin), direct) {
+                // First come, first served between a plugin's calls and its requests; but a call does not wait for a
+                // request that cannot go.
+                (Some(first), _) if first || direct.is_none() => self.decide_call(freed.plugin),
+                (_, Some(plugin)) => self.admit_first(plugin),
+                (_, None) => return decisions,
+            };
+            decisions.push(decision);
+        }
+    }
+
+    fn is_met(&self, need: Need) -> bool {
+        let slot = match need {
+            Need::Room => true,
+            Need::Slot(lane) => self.taken.has_free(Origin { lane, hop: 0 }),
+        };
+        slot && self.host < self.host_max
+    }
+
+    /// Whether a call to the plugin could go; with it, whether it came before the plugin's requests.
+    fn next_call(&self, plugin: PluginId) -> Option<bool> {
+        let plugin = self.plugins.get(&plugin).filter(|plugin| plugin.has_permit())?;
+        let (call, _) = plugin.nested.first_key_value()?;
+        Some(plugin.direct.first_key_value().is_none_or(|(request, _)| call < request))
+    }
+
+    fn decide_call(&mut self, plugin: PluginId) -> Decision<W> {
+        let callee = self.plugins.get_mut(&plugin).expect("its first call was just seen");
+        let who = callee.who;
+        let (_, Waiter { waiter, origin }) = callee.nested.pop_first().expect("its first call was just seen");
+        let outcome = self.gate(&self.plugins[&plugin], origin).map_or(Ok(()), Err);
+        if outcome.is_ok() {
+            self.grant(who, origin);
+        }
+        Decision { waiter, who, origin, outcome }
+    }
+
+    fn admit_first(&mut self, plugin: PluginId) -> Decision<W> {
+        let queue = self.plugins.get_mut(&plugin).expect("a listed plugin is known");
+        let who = queue.who;
+        let (_, Waiter { waiter, origin }) = queue.direct.pop_first().expect("a listed plugin has a request waiting");
+        self.grant(who, origin);
+        Decision { waiter, who, origin, outcome: Ok(()) }
+    }
+
+    fn relist(&mut self, id: PluginId) {
+        let Some(plugin) = self.plugins.get_mut(&id) else { return };
+        let listing = plugin.listing();
+        if listing == plugin.listed {
+            return;
+        }
+        let tenant = plugin.who.tenant;
+        if let Some((need, place)) = std::mem::replace(&mut plugin.listed, listing) {
+            self.ready.remove(need, tenant, place, id);
+        }
+        if let Some((need, place)) = listing {
+            self.ready.insert(need, tenant, self.tenants[&tenant].rank(), place, id);
+        }
+    }
+
+    fn rerank(&mut self, tenant: TenantId) {
+        let rank = self.tenants.get(&tenant).and_then(Tenant::rank);
+        self.ready.rank(tenant, rank);
+    }
+
+    fn forget_if_idle(&mut self, who: Who) {
+        if !self.plugins.get(&who.plugin).is_some_and(Plugin::is_idle) {
+            return;
+        }
+        self.plugins.remove(&who.plugin);
+        let tenant = self.tenants.get_mut(&who.tenant).expect("a known plugin's tenant is known");
+        tenant.plugins -= 1;
+        if tenant.plugins == 0 {
+            self.tenants.remove(&who.tenant);
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! The io lane: work is polled in place, by whoever polls its handle.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use super::{
+    Home,
+    panic::{Panicked, catch, poll_once},
+    task::Task,
+};
+
+/// Io work under way. Dropping it drops the work, on the dropping thread.
+pub(super) struct InPlace<T> {
+    home: Arc<Home>,
+    task: Arc<Task>,
+    future: Option<Pin<Box<dyn Future<Output = T> + Send>>>,
+}
+
+impl<T> InPlace<T> {
+    pub(super) fn new(home: Arc<Home>, task: Arc<Task>, future: impl Future<Output = T> + Send + 'static) -> Self {
+        Self { home, task, future: Some(Box::pin(future)) }
+    }
+
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, Panicked>> {
+        let metered = self.task.enter();
+        let polled = poll_once(&mut self.future, cx);
+        drop(metered);
+        self.home.turns.polled(&self.task, polled.is_ready());
+        polled
+    }
+}
+
+impl<T> Drop for InPlace<T> {
+    fn drop(&mut self) {
+        let Some(future) = self.future.take() else { return };
+        self.task.cancel();
+        let metered = self.task.enter();
+        // Nobody waits for the work: its panic has been reported by the panic hook.
+        let _ = catch(|| drop(future));
+        drop(metered);
+        self.home.turns.polled(&self.task, true);
+    }
+}

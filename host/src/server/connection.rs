@@ -1,0 +1,241 @@
+//! One connection, from its first byte to its close.
+//!
+//! hyper has no deadline before the first byte, no limit on a peer that stops reading, and cannot always see that the
+//! peer is gone: those are here (`decisions/0005-connections.md`).
+
+use std::{
+    convert::Infallible,
+    future::{Future, pending},
+    net::SocketAddr,
+    panic::AssertUnwindSafe,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+};
+
+use bytes::{Bytes, BytesMut};
+use futures_util::FutureExt;
+use http::{Request, Response, Version};
+use hyper::{
+    body::Incoming,
+    server::conn::{http1, http2},
+    service::service_fn,
+};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::GracefulConnection,
+};
+use tokio::{
+    io::{AsyncReadExt, Interest},
+    net::{
+        TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
+    sync::watch,
+    time::{sleep, timeout},
+};
+
+use super::{
+    Arrived, Limits, Phase, Shared, arriving,
+    closing::{self, End},
+    filter,
+    streams::Streams,
+    wire::Wire,
+};
+use crate::{body::Body, telemetry::ListenerMetrics};
+
+/// What an HTTP/2 client says first.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// How much of a first flight is read in one go; an ordinary request's head fits.
+const FIRST_READ: usize = 4096;
+
+/// What the connection's task and its requests share.
+pub(super) struct State {
+    pub(super) peer: SocketAddr,
+    /// HTTP/2 streams under way.
+    pub(super) streams: AtomicUsize,
+    /// Whether a request's body was not read to its end.
+    pub(super) unread: Arc<AtomicBool>,
+    /// Whether the last request was of HTTP/1.0, where only a reset can say that a response broke.
+    pub(super) http10: AtomicBool,
+}
+
+/// Counts a connection as long as it is open.
+struct Open<'a>(&'a ListenerMetrics);
+
+impl<'a> Open<'a> {
+    fn new(listener: &'a ListenerMetrics) -> Self {
+        listener.accepted.inc();
+        listener.connections.inc();
+        Self(listener)
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.0.connections.dec();
+    }
+}
+
+/// Serves one connection until it ends. Panics in it are caught and counted: they cost this connection alone.
+pub(super) async fn serve<S, F>(
+    stream: TcpStream,
+    peer: SocketAddr,
+    shared: Arc<Shared<S>>,
+    mut phase: watch::Receiver<Phase>,
+) where
+    S: Fn(Arrived) -> F + Send + Sync + 'static,
+    F: Future<Output = Response<Body>> + Send + 'static,
+{
+    let _open = Open::new(&shared.listener);
+    // Small writes are whole answers here: waiting to fill a packet only delays them.
+    let _ = stream.set_nodelay(true);
+    let (mut read, write) = stream.into_split();
+    let write = Arc::new(write);
+    let prefix = tokio::select! {
+        prefix = timeout(shared.limits.first_byte, first_bytes(&mut read)) => prefix,
+        // Nobody waits for an answer yet: a connection without a request ends with the listener.
+        _ = phase.wait_for(|phase| *phase != Phase::Serving) => return,
+    };
+    let Ok(prefix) = prefix else { return shared.listener.cut("first-byte") };
+    let Some(prefix) = prefix else { return };
+    let state =
+        Arc::new(State { peer, streams: AtomicUsize::new(0), unread: Arc::default(), http10: AtomicBool::new(false) });
+    let is_http2 = prefix.starts_with(PREFACE);
+    let io = TokioIo::new(Wire::new(prefix, read, write.clone(), shared.limits.write_stall));
+    let service = {
+        let (shared, state) = (shared.clone(), state.clone());
+        service_fn(move |request| answer(&shared, &state, request))
+    };
+    let end = if is_http2 {
+        let streams = Streams { state: state.clone(), phase: phase.clone(), shared: shared.clone() };
+        let connection = http2(&shared.limits, streams).serve_connection(io, service);
+        drive(connection, &mut phase, pending(), idle(&state, &shared.limits)).await
+    } else {
+        let connection = http1(&shared.limits).serve_connection(io, service);
+        drive(connection, &mut phase, gone(&write), pending()).await
+    };
+    closing::finish(end, &state, &shared, write).await;
+}
+
+/// Reads until it is clear which protocol is spoken. `None` when the peer left first.
+async fn first_bytes(read: &mut OwnedReadHalf) -> Option<Bytes> {
+    let mut bytes = BytesMut::with_capacity(FIRST_READ);
+    loop {
+        match read.read_buf(&mut bytes).await {
+            Ok(0) | Err(_) => return None,
+            Ok(_) => {}
+        }
+        let length = bytes.len().min(PREFACE.len());
+        if length == PREFACE.len() || bytes[..length] != PREFACE[..length] {
+            return Some(bytes.freeze());
+        }
+    }
+}
+
+fn http1(limits: &Limits) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    // Without a timer hyper drops the deadline. It is the deadline of a head and of an idle connection alike.
+    builder.timer(TokioTimer::new()).header_read_timeout(limits.head).max_buf_size(limits.buffer).half_close(false);
+    builder
+}
+
+fn http2<E>(limits: &Limits, executor: E) -> http2::Builder<E>
+where
+    E: Clone,
+{
+    let mut builder = http2::Builder::new(executor);
+    builder
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(limits.streams)
+        .initial_stream_window_size(64 * 1024)
+        .initial_connection_window_size(1024 * 1024)
+        .max_send_buf_size(limits.buffer)
+        .max_header_list_size(16 * 1024)
+        .keep_alive_interval(limits.ping)
+        .keep_alive_timeout(limits.ping / 2);
+    builder
+}
+
+/// Runs hyper's connection beside everything that may end it first.
+async fn drive<C>(
+    connection: C,
+    phase: &mut watch::Receiver<Phase>,
+    gone: impl Future<Output = ()>,
+    idle: impl Future<Output = ()>,
+) -> End
+where
+    C: GracefulConnection<Error = hyper::Error>,
+{
+    let driving = async {
+        let mut connection = pin!(connection);
+        let (mut gone, mut idle) = (pin!(gone), pin!(idle));
+        let mut leaving = false;
+        loop {
+            tokio::select! {
+                // In this order: what can be answered at once is answered, even to a peer that has stopped sending.
+                biased;
+                result = connection.as_mut() => return End::Done(result),
+                changed = phase.changed() => {
+                    if changed.is_err() || *phase.borrow_and_update() == Phase::Cut {
+                        return End::Cut;
+                    }
+                }
+                () = gone.as_mut() => return End::Gone,
+                () = idle.as_mut(), if !leaving => {}
+            }
+            leaving = true;
+            connection.as_mut().graceful_shutdown();
+        }
+    };
+    AssertUnwindSafe(driving).catch_unwind().await.unwrap_or(End::Panicked)
+}
+
+/// Resolves when the peer has sent its end of stream, or reset the connection: also while hyper reads nothing because
+/// a body waits for its reader or a second request is in the buffer. (HTTP/2 is always read: hyper sees for itself.)
+async fn gone(write: &OwnedWriteHalf) {
+    // Readiness for urgent data is readiness for "closed" too, and unlike readability it does not stay on while
+    // ordinary bytes wait. Nobody sends urgent data in HTTP: who does is cut off.
+    #[cfg(target_os = "linux")]
+    let _ = write.ready(Interest::PRIORITY).await;
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = (write, Interest::READABLE);
+        pending::<()>().await;
+    }
+}
+
+/// Resolves when an HTTP/2 connection has had no stream open at two looks in a row.
+async fn idle(state: &State, limits: &Limits) {
+    let mut quiet = false;
+    loop {
+        sleep(limits.idle).await;
+        let quiet_now = state.streams.load(Ordering::Relaxed) == 0;
+        if quiet && quiet_now {
+            return;
+        }
+        quiet = quiet_now;
+    }
+}
+
+fn answer<S, F>(
+    shared: &Arc<Shared<S>>,
+    state: &Arc<State>,
+    request: Request<Incoming>,
+) -> impl Future<Output = Result<Response<Body>, Infallible>> + Send + use<S, F>
+where
+    S: Fn(Arrived) -> F + Send + Sync + 'static,
+    F: Future<Output = Response<Body>> + Send + 'static,
+{
+    let version = request.version();
+    state.http10.store(version == Version::HTTP_10, Ordering::Relaxed);
+    let (mut parts, incoming) = request.into_parts();
+    let http2 = version == Version::HTTP_2;
+    let (body, watch) = arriving::arriving(incoming, shared.limits.body_idle, http2, state.unread.clone());
+    let refused = filter::check(&mut parts).err();
+    let arrived = Arrived { request: Request::from_parts(parts, body), refused, peer: state.peer, body: watch };
+    (shared.service)(arrived).map(Ok)
+}

@@ -1,0 +1,49 @@
+//! An HTTP/2 connection's streams: each a task, counted, and part of the connection's place in a drain.
+
+use std::{
+    future::Future,
+    panic::AssertUnwindSafe,
+    sync::{Arc, atomic::Ordering},
+};
+
+use futures_util::FutureExt;
+use hyper::rt::Executor;
+use tokio::sync::watch;
+
+use super::{Phase, Shared, connection::State};
+
+/// Runs an HTTP/2 connection's streams as tasks that hold the connection's place in a drain.
+pub(super) struct Streams<S> {
+    pub(super) state: Arc<State>,
+    pub(super) phase: watch::Receiver<Phase>,
+    pub(super) shared: Arc<Shared<S>>,
+}
+
+impl<S> Clone for Streams<S> {
+    fn clone(&self) -> Self {
+        Self { state: self.state.clone(), phase: self.phase.clone(), shared: self.shared.clone() }
+    }
+}
+
+impl<S, T> Executor<T> for Streams<S>
+where
+    S: Send + Sync + 'static,
+    T: Future<Output: Send> + Send + 'static,
+{
+    fn execute(&self, stream: T) {
+        let mut held = self.clone();
+        self.state.streams.fetch_add(1, Ordering::Relaxed);
+        tokio::spawn(async move {
+            let stream = AssertUnwindSafe(stream).catch_unwind();
+            tokio::select! {
+                biased;
+                result = stream => if result.is_err() {
+                    held.shared.metrics.panicked();
+                    tracing::error!(peer = %held.state.peer, "a stream's task panicked");
+                },
+                _ = held.phase.wait_for(|phase| *phase == Phase::Cut) => {}
+            }
+            held.state.streams.fetch_sub(1, Ordering::Relaxed);
+        });
+    }
+}

@@ -1,0 +1,100 @@
+//! The socket as hyper sees it: bytes already read come first, and a peer that stops reading is cut off.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::{Buf, Bytes};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::{
+        TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
+    time::{Sleep, sleep},
+};
+
+/// One connection's bytes.
+///
+/// The writing half is shared with the connection's task, which watches it for the peer's end and closes it.
+pub(super) struct Wire {
+    /// What was read to tell the protocol; hyper gets it first.
+    prefix: Bytes,
+    read: OwnedReadHalf,
+    write: Arc<OwnedWriteHalf>,
+    stall: Duration,
+    /// Armed while a write waits for the peer.
+    stalled: Option<Pin<Box<Sleep>>>,
+}
+
+impl Wire {
+    /// `stall` is the longest time without the peer taking a byte that waits for it.
+    pub(super) fn new(prefix: Bytes, read: OwnedReadHalf, write: Arc<OwnedWriteHalf>, stall: Duration) -> Self {
+        Self { prefix, read, write, stall, stalled: None }
+    }
+
+    fn poll_write_with(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut write: impl FnMut(&TcpStream) -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        let socket = self.write.as_ref().as_ref();
+        loop {
+            if socket.poll_write_ready(cx)?.is_pending() {
+                let timer = self.stalled.get_or_insert_with(|| Box::pin(sleep(self.stall)));
+                ready!(timer.as_mut().poll(cx));
+                return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client stopped reading")));
+            }
+            match write(socket) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                result => {
+                    self.stalled = None;
+                    return Poll::Ready(result);
+                }
+            }
+        }
+    }
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.prefix.is_empty() {
+            return Pin::new(&mut self.read).poll_read(cx, buf);
+        }
+        let length = self.prefix.len().min(buf.remaining());
+        buf.put_slice(&self.prefix[..length]);
+        self.prefix.advance(length);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_write_with(cx, |socket| socket.try_write(bytes))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_write_with(cx, |socket| socket.try_write_vectored(slices))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    /// The connection's task closes the socket, once hyper has let go of it.
+    fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}

@@ -1,0 +1,103 @@
+//! The metrics of one plugin: resolved once, so that a request looks up no label.
+
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use prometheus::{Counter, Histogram, IntCounter, IntGauge};
+
+use super::metrics::Metrics;
+use crate::failure::{Code, TABLE};
+
+/// How work after the response can end; the label `how`.
+pub(super) const BACKGROUND_ENDS: [&str; 4] = ["done", "failed", "deadline", "no-permit"];
+
+/// The metrics of one plugin. Its series are removed when the last handle goes.
+pub struct PluginMetrics {
+    metrics: Arc<Metrics>,
+    tenant: String,
+    plugin: String,
+    /// By row of the failure table; the last is "ok". Made at first use: a plugin shows only what happened to it.
+    requests: [OnceLock<IntCounter>; TABLE.len() + 1],
+    request_seconds: Histogram,
+    queue_seconds: Histogram,
+    cpu_seconds: Counter,
+    fuel: IntCounter,
+    /// Requests it is working on.
+    pub in_flight: IntGauge,
+    /// Requests that wait in its queue.
+    pub waiting: IntGauge,
+    /// Instances made.
+    pub instances: IntCounter,
+    /// Lines of its output that were dropped.
+    pub guest_lines_dropped: IntCounter,
+}
+
+impl PluginMetrics {
+    pub(super) fn new(metrics: Arc<Metrics>, tenant: &str, plugin: &str) -> Self {
+        let labels = &[tenant, plugin];
+        let families = &metrics.families;
+        Self {
+            tenant: tenant.to_owned(),
+            plugin: plugin.to_owned(),
+            requests: [const { OnceLock::new() }; TABLE.len() + 1],
+            request_seconds: families.request_seconds.with_label_values(labels),
+            queue_seconds: families.queue_seconds.with_label_values(labels),
+            cpu_seconds: families.cpu_seconds.with_label_values(labels),
+            fuel: families.fuel.with_label_values(labels),
+            in_flight: families.in_flight.with_label_values(labels),
+            waiting: families.waiting.with_label_values(labels),
+            instances: families.instances.with_label_values(labels),
+            guest_lines_dropped: families.guest_lines_dropped.with_label_values(labels),
+            metrics,
+        }
+    }
+
+    /// The plugin's owner.
+    pub fn tenant(&self) -> &str {
+        &self.tenant
+    }
+
+    /// The plugin's name.
+    pub fn plugin(&self) -> &str {
+        &self.plugin
+    }
+
+    /// Counts a finished request: how it failed, if it did, how long it took in all and how long it waited first.
+    pub fn finished(&self, failure: Option<Code>, total: Duration, queue: Duration) {
+        let (row, name) = failure.map_or((TABLE.len(), "ok"), |code| (code as usize, code.row().name));
+        let make = || self.metrics.families.requests.with_label_values(&[&self.tenant, &self.plugin, name]);
+        self.requests[row].get_or_init(make).inc();
+        self.request_seconds.observe(total.as_secs_f64());
+        self.queue_seconds.observe(queue.as_secs_f64());
+    }
+
+    /// Adds CPU time and fuel that the plugin used. Called once for each request or piece of background work.
+    pub fn spent(&self, cpu: Duration, fuel: u64) {
+        self.cpu_seconds.inc_by(cpu.as_secs_f64());
+        self.fuel.inc_by(fuel);
+    }
+
+    /// Counts work after the response that ended: "done", "failed", "deadline" or "no-permit".
+    ///
+    /// # Panics
+    /// In debug builds, on any other word: its series would outlive the plugin.
+    pub fn background_ended(&self, how: &'static str) {
+        debug_assert!(BACKGROUND_ENDS.contains(&how), "{how} is not in the list");
+        self.metrics.families.background_ends.with_label_values(&[&self.tenant, &self.plugin, how]).inc();
+    }
+}
+
+impl fmt::Debug for PluginMetrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PluginMetrics({}/{})", self.tenant, self.plugin)
+    }
+}
+
+impl Drop for PluginMetrics {
+    fn drop(&mut self) {
+        self.metrics.forget(self);
+    }
+}

@@ -1,0 +1,90 @@
+//! The command line.
+
+mod load;
+mod measure;
+
+use std::{net::SocketAddr, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+use crate::{control, scenario::Scenario};
+
+/// Measures the host beside a native control, in interleaved rounds, over loopback sockets alone.
+#[derive(Debug, Parser)]
+#[command(name = "wasmbay-bench", version, after_help = EXAMPLES)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  wasmbay-bench lanes --quick                 every case at the size of a smoke test
+  wasmbay-bench lanes --only probe,spin       two cases in full
+  wasmbay-bench swap --json > swap.json       figures for a machine
+  wasmbay-bench control --listen 127.0.0.1:9000 &
+  wasmbay-bench load http://127.0.0.1:9000/hello --connections 64 --seconds 3
+  wasmbay-bench load http://127.0.0.1:9000/clock?ms=5 --rate 1000
+
+Exit code: 0 when every aim was met, 1 when one was missed or could not be measured, 2 when the bench itself failed.
+For figures that count: a release build, an idle machine, no --quick.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Waiting and computing at once, tenants beside each other, many requests at once
+    #[command(after_help = measure::cases(Scenario::Lanes))]
+    Lanes(measure::Options),
+    /// A plugin replaced under load, again and again
+    #[command(after_help = measure::cases(Scenario::Swap))]
+    Swap(measure::Options),
+    /// Send load to one address and print what came of it as JSON
+    Load(load::Options),
+    /// Serve /hello, /clock?ms=, /primes/blocking?n= and /primes/pool?n= natively, without a sandbox
+    Control {
+        /// Where to listen; the address taken is printed as `ready listen=ADDRESS`
+        #[arg(long, default_value = "127.0.0.1:0")]
+        listen: SocketAddr,
+        /// How far below the runtime's priority the threads of /primes/pool run, 0 to 19
+        #[arg(long, default_value_t = 19, value_parser = clap::value_parser!(i32).range(0..=19))]
+        nice: i32,
+    },
+}
+
+/// Does what the command line says.
+///
+/// # Errors
+///
+/// When the bench itself fails; a missed aim is no error but an exit code.
+pub(crate) fn run() -> anyhow::Result<ExitCode> {
+    raise_open_files();
+    match Arguments::parse().command {
+        Command::Lanes(options) => measure::run(Scenario::Lanes, &options),
+        Command::Swap(options) => measure::run(Scenario::Swap, &options),
+        Command::Load(options) => load::run(&options).map(|()| ExitCode::SUCCESS),
+        Command::Control { listen, nice } => control::serve(listen, nice).map(|()| ExitCode::SUCCESS),
+    }
+}
+
+/// As many open files as the system allows: ten thousand held requests are as many sockets. Children inherit it.
+fn raise_open_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    // Where it cannot be raised, the cases that need it say so by their faults.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound_and_teaches() {
+        Arguments::command().debug_assert();
+        let help = Arguments::command().render_long_help().to_string();
+        for word in ["lanes", "swap", "load", "control", "Examples:", "Exit code"] {
+            assert!(help.contains(word), "{word} is missing from:\n{help}");
+        }
+    }
+}

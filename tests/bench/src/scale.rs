@@ -1,0 +1,50 @@
+//! How much is measured: small for a smoke test, full for figures that count.
+
+use std::time::Duration;
+
+/// Sizes and times of a run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Scale {
+    /// Valid rounds wanted of each case.
+    pub(crate) rounds: usize,
+    /// Load before anything counts.
+    pub(crate) warmup: Duration,
+    /// What counts.
+    pub(crate) measure: Duration,
+    /// What counts where a figure is read every two seconds.
+    pub(crate) measure_windows: Duration,
+    /// What counts of a control.
+    pub(crate) control: Duration,
+    /// Requests held by the 0.2 guest.
+    pub(crate) held_02: usize,
+    /// Requests held by the 0.3 guest.
+    pub(crate) held_03: usize,
+    /// Swaps in each block of the swap scenario; there are as many blocks as rounds.
+    pub(crate) swaps: usize,
+}
+
+impl Scale {
+    /// For figures that count: medians of five rounds, thousands of replies behind each p99.
+    pub(crate) const FULL: Self = Self {
+        rounds: 5,
+        warmup: Duration::from_secs(1),
+        measure: Duration::from_secs(5),
+        measure_windows: Duration::from_secs(10),
+        control: Duration::from_secs(1),
+        held_02: 5_000,
+        held_03: 10_000,
+        swaps: 200,
+    };
+
+    /// Shows that everything runs.
+    pub(crate) const QUICK: Self = Self {
+        rounds: 1,
+        warmup: Duration::from_millis(300),
+        measure: Duration::from_millis(1_000),
+        measure_windows: Duration::from_secs(4),
+        control: Duration::from_millis(300),
+        held_02: 500,
+        held_03: 1_000,
+        swaps: 20,
+    };
+}

@@ -1,0 +1,83 @@
+//! Holding: thousands of requests that wait at the same time, and what they cost in memory.
+
+use std::net::SocketAddr;
+
+use crate::{
+    figure::{Spec, at_most, none_of, shown},
+    load::{Body, Group, HoldReport, LoadReport, Shape},
+    report::Section,
+    rounds::Sample,
+    scenario::Case,
+    stand::{Bench, Generator, Host, Plugin, Served, Times},
+};
+
+/// How long each waits.
+const WAIT_MS: u32 = 3_000;
+
+/// They start over this time: a burst of ten thousand connections in an instant measures the kernel's backlog.
+const RAMP_MS: u64 = 1_000;
+
+const WHOLE: &str = "whole run";
+const FAULTY: &str = "requests not answered as they should be";
+const PEAK: &str = "open at once";
+const RSS: &str = "host's memory at its largest";
+const RSS_BEFORE: &str = "host's memory before";
+const NATIVE: &str = "whole run, native";
+
+const COMMON: [Spec; 5] =
+    [none_of(FAULTY), shown(PEAK, ""), shown(RSS, "MiB"), shown(RSS_BEFORE, "MiB"), shown(NATIVE, "s")];
+
+/// A 0.2 guest, a fresh instance each.
+pub(crate) async fn proxy(bench: &Bench, case: Case) -> anyhow::Result<Section> {
+    let plugin = Plugin::io("wait", bench.places.guest("http02"));
+    run(bench, case, &plugin, bench.scale.held_02, 6.0).await
+}
+
+/// A 0.3 guest, many in an instance.
+pub(crate) async fn service(bench: &Bench, case: Case) -> anyhow::Result<Section> {
+    let plugin = Plugin::io("wait", bench.places.guest("http03"));
+    let plugin = plugin.more("\n[instances]\nmax_requests = 1000000\nmax_concurrent = 64\n");
+    run(bench, case, &plugin, bench.scale.held_03, 8.0).await
+}
+
+async fn run(bench: &Bench, case: Case, plugin: &Plugin, requests: usize, aim: f64) -> anyhow::Result<Section> {
+    let specs: Vec<Spec> = [at_most(WHOLE, "s", aim)].into_iter().chain(COMMON).collect();
+    let limits =
+        format!("timeout = \"20s\"\nmax_concurrent = {requests}\nqueue = {requests}\nqueue_timeout = \"10s\"\n");
+    let plugin = plugin.clone().limits(&limits);
+    let round = async |_| {
+        let native = hold(bench.native(), &format!("/clock?ms={WAIT_MS}"), requests).await?;
+        // A fresh host each round: its memory is that of this load alone.
+        let served = Served::new()?.setting(&format!("max_concurrent = {}", requests + 100));
+        let served = served.setting(&format!("io_instances = {}", requests + 100));
+        let host = Host::start(&bench.places.host, served.plugin("", &plugin)?).await?;
+        host.get("/wait?ms=1").await?;
+        let before = host.rss_mib()?;
+        let held = hold(host.listen, &format!("/wait?ms={WAIT_MS}"), requests).await?;
+        let rss = host.peak_rss_mib()?;
+        host.stop().await;
+        let (group, summary) = (held.group("held")?, whole(&held)?);
+        let missing = (requests as u64).saturating_sub(group.requests);
+        Ok(Sample::from([
+            (WHOLE, summary.whole_seconds),
+            (FAULTY, group.faulty().max(missing) as f64),
+            (PEAK, summary.peak_open as f64),
+            (RSS, rss),
+            (RSS_BEFORE, before),
+            (NATIVE, whole(&native)?.whole_seconds),
+        ]))
+    };
+    let mut section = bench.section(case, &specs, round).await?;
+    section.notes.push(format!("{requests} requests of {WAIT_MS} ms, started over {RAMP_MS} ms."));
+    Ok(section)
+}
+
+async fn hold(address: SocketAddr, target: &str, requests: usize) -> anyhow::Result<LoadReport> {
+    let group = Group::closed("held", address, target, 0).shape(Shape::Hold { requests, ramp_ms: RAMP_MS });
+    let times = Times { warmup: std::time::Duration::ZERO, measure: None };
+    Generator::start(vec![group.body(Body::Contains("waited".into()))], times).await?.finish().await
+}
+
+fn whole(report: &LoadReport) -> anyhow::Result<HoldReport> {
+    report.group("held")?.hold.ok_or_else(|| anyhow::anyhow!("the generator held nothing"))
+}

@@ -1,0 +1,71 @@
+//! What is measured: scenarios made of cases, each a folder to serve, a load to run and figures with their aims.
+
+mod calibrate;
+mod collected;
+mod lanes;
+mod swap;
+
+use std::future::Future;
+
+use crate::{
+    report::{Document, Section, System},
+    stand::Bench,
+};
+
+/// A case: its name on the command line, and what it shows.
+pub(crate) type Case = (&'static str, &'static str);
+
+/// A scenario's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scenario {
+    /// Waiting and computing at once, tenants beside each other, many requests at once.
+    Lanes,
+    /// A plugin replaced under load, again and again.
+    Swap,
+}
+
+impl Scenario {
+    /// Its cases, in the order they run.
+    pub(crate) fn cases(self) -> &'static [Case] {
+        match self {
+            Self::Lanes => lanes::CASES,
+            Self::Swap => &[swap::CASE],
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Lanes => "lanes",
+            Self::Swap => "swap",
+        }
+    }
+
+    /// Runs the cases that `only` names, or all. A case that breaks is reported and the rest go on.
+    pub(crate) async fn run(self, bench: &Bench, only: &[String], quick: bool) -> Document {
+        let wanted = |name: &str| only.is_empty() || only.iter().any(|only| only == name);
+        let mut sections = Vec::new();
+        for case in self.cases().iter().filter(|(name, _)| wanted(name)) {
+            sections.push(attempt(bench, *case, self.case(bench, *case)).await);
+        }
+        let system = System::read(Some(&bench.places.host));
+        Document { scenario: self.name(), date: crate::clock::utc_now(), system, quick, sections }
+    }
+
+    async fn case(self, bench: &Bench, case: Case) -> anyhow::Result<Section> {
+        match self {
+            Self::Lanes => lanes::run(bench, case).await,
+            Self::Swap => swap::run(bench).await,
+        }
+    }
+}
+
+async fn attempt(bench: &Bench, (name, title): Case, run: impl Future<Output = anyhow::Result<Section>>) -> Section {
+    let section = run.await.unwrap_or_else(|error| Section::failed(name, title, &error));
+    let verdict = match &section.failure {
+        Some(failure) => format!("not measured: {failure}"),
+        None if section.is_met() => "every aim met".to_owned(),
+        None => "aims missed".to_owned(),
+    };
+    bench.progress.keep(&format!("{name}: {verdict}"));
+    section
+}

@@ -1,0 +1,130 @@
+//! The stand on which a scenario is built: the processes it starts, the folder it serves, the figures it reads.
+
+mod child;
+mod generator;
+mod host;
+mod progress;
+mod scrape;
+mod served;
+
+use std::{cell::RefCell, net::SocketAddr, path::PathBuf};
+
+use anyhow::Context as _;
+
+use crate::{
+    control,
+    figure::Spec,
+    load::{Body, Group, LoadReport},
+    report::Section,
+    rounds::{self, Sample},
+    scale::Scale,
+};
+
+pub(crate) use generator::{Generator, Times};
+pub(crate) use host::Host;
+pub(crate) use progress::Progress;
+pub(crate) use served::{Plugin, Served};
+
+/// Where the measured programs lie.
+#[derive(Clone, Debug)]
+pub(crate) struct Places {
+    /// The host's binary.
+    pub(crate) host: PathBuf,
+    /// The folder of built test guests.
+    pub(crate) guests: PathBuf,
+    /// The folder of example plugins, built.
+    pub(crate) plugins: PathBuf,
+}
+
+impl Places {
+    /// The built component of an example plugin.
+    pub(crate) fn example(&self, name: &str) -> PathBuf {
+        self.plugins.join(name).join("target/wasm32-wasip2/release").join(format!("{name}.wasm"))
+    }
+
+    /// A built test guest.
+    pub(crate) fn guest(&self, name: &str) -> PathBuf {
+        self.guests.join(format!("{name}.wasm"))
+    }
+}
+
+/// A stand, its native control running.
+pub(crate) struct Bench {
+    /// Where the measured programs lie.
+    pub(crate) places: Places,
+    /// How much is measured.
+    pub(crate) scale: Scale,
+    /// Says what is going on.
+    pub(crate) progress: Progress,
+    control: child::Child,
+    native: SocketAddr,
+    controls: RefCell<Vec<f64>>,
+}
+
+impl Bench {
+    /// Starts the control.
+    ///
+    /// # Errors
+    ///
+    /// When it does not start.
+    pub(crate) async fn new(places: Places, scale: Scale) -> anyhow::Result<Self> {
+        let (control, native) = child::control().await.context("cannot start the native control")?;
+        Ok(Self { places, scale, progress: Progress::new(), control, native, controls: RefCell::default() })
+    }
+
+    /// The native control's address.
+    pub(crate) fn native(&self) -> SocketAddr {
+        self.native
+    }
+
+    /// The usual times of a measurement.
+    pub(crate) fn times(&self) -> Times {
+        Times { warmup: self.scale.warmup, measure: Some(self.scale.measure) }
+    }
+
+    /// Runs these groups at once for the usual times.
+    ///
+    /// # Errors
+    ///
+    /// When the generator fails.
+    pub(crate) async fn load(&self, groups: Vec<Group>) -> anyhow::Result<LoadReport> {
+        Generator::start(groups, self.times()).await?.finish().await
+    }
+
+    /// Runs the rounds of a case and folds its figures.
+    ///
+    /// # Errors
+    ///
+    /// The first error of a round.
+    pub(crate) async fn section(
+        &self,
+        (case, title): (&'static str, &'static str),
+        specs: &[Spec],
+        mut round: impl AsyncFnMut(usize) -> anyhow::Result<Sample>,
+    ) -> anyhow::Result<Section> {
+        let mut controls = self.controls.take();
+        let wanted = self.scale.rounds;
+        let counted = async |n: usize| {
+            self.progress.say(&format!("{case}: round {} of {wanted}", n + 1));
+            round(n).await
+        };
+        let rounds = rounds::run(wanted, &mut controls, async || self.control_rate().await, counted).await;
+        self.controls.replace(controls);
+        Ok(Section::new(case, title, specs, rounds?))
+    }
+
+    /// What the machine can do now: native hellos a second.
+    async fn control_rate(&self) -> anyhow::Result<f64> {
+        let times = Times { warmup: self.scale.control / 5, measure: Some(self.scale.control) };
+        let group = Group::closed("control", self.native, "/hello", 16).body(Body::Exact(control::HELLO.into()));
+        let report = Generator::start(vec![group], times).await?.finish().await?;
+        let control = report.group("control")?;
+        anyhow::ensure!(control.faulty() == 0, "the native control answered wrongly: {control:?}");
+        Ok(control.rps)
+    }
+
+    /// Ends the control.
+    pub(crate) async fn end(self) {
+        self.control.kill().await;
+    }
+}

@@ -1,0 +1,74 @@
+//! A wasi:http 0.2 handler for tests: the last segment of the path names what it does.
+//!
+//! Work: `hello`, `wait?ms=`, `work?us=`, `burn?n=`, `spin[?ms=]`, `loads?ms=&mib=`, `hostcalls?ms=`, `pages?mib=`,
+//! `alloc?mib=[&try=1]`, `recurse?n=`, `calibrate?ms=`. Bodies: `echo`, `sink`, `read-none`, `big?mib=`,
+//! `slowbig?n=&ms=&bytes=`, `sse?n=&ms=`, `trailers`. Ways to go wrong: `trap`, `panic`, `exit`, `trap-late?n=`,
+//! `drop-late?n=`, `exit-without-response`, `error`, `bad-header`. The rest: `after?ms=[&spin=1]`, `print[?long=]`,
+//! `headers`, `call?url=`, `fan?url=&n=`, `count`, `status?code=`, `file`, `random`, `clocks`.
+
+mod bodies;
+mod calls;
+mod faults;
+mod io;
+mod reports;
+mod work;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use shared::Target;
+use wasip2::{
+    exports::http::incoming_handler::Guest,
+    http::types::{IncomingRequest, ResponseOutparam},
+};
+
+/// How many requests this instance was given.
+static SERVED: AtomicU64 = AtomicU64::new(0);
+
+struct Handler;
+wasip2::http::proxy::export!(Handler);
+
+impl Guest for Handler {
+    fn handle(request: IncomingRequest, out: ResponseOutparam) {
+        let served = SERVED.fetch_add(1, Ordering::Relaxed) + 1;
+        let target = Target::new(&request.path_with_query().unwrap_or_default());
+        match target.behaviour() {
+            "" | "hello" => io::text(out, 200, "hello from 0.2\n"),
+            "count" => io::text(out, 200, &format!("{served}\n")),
+            "status" => io::text(out, target.number_or("code", 204) as u16, ""),
+            "wait" => work::wait(&target, out),
+            "work" => work::work(&target, out),
+            "burn" => work::burn(&target, out),
+            "spin" => work::spin(&target, out),
+            "loads" => work::loads(&target, out),
+            "hostcalls" => work::host_calls(&target, out),
+            "pages" => work::pages(&target, out),
+            "alloc" => work::alloc(&target, out),
+            "recurse" => work::recurse(&target, out),
+            "calibrate" => work::calibrate(&target, out),
+            "after" => work::after(&target, out),
+            "echo" => bodies::echo(&request, out),
+            "sink" => bodies::sink(&request, out),
+            "read-none" => io::text(out, 200, "read nothing\n"),
+            "big" => bodies::big(&target, out),
+            "slowbig" => bodies::slow_big(&target, out),
+            "sse" => bodies::events(&target, out),
+            "trailers" => bodies::trailers(&request, out),
+            "trap" => faults::trap(),
+            "panic" => panic!("asked to panic"),
+            "exit" => std::process::exit(target.number_or("code", 3) as i32),
+            "trap-late" => faults::trap_late(&target, out),
+            "drop-late" => faults::drop_late(&target, out),
+            "exit-without-response" => drop(out),
+            "error" => faults::error(out),
+            "bad-header" => faults::bad_header(out),
+            "print" => reports::print(&target, out),
+            "headers" => reports::headers(&request, out),
+            "file" => reports::files(out),
+            "random" => reports::random(out),
+            "clocks" => reports::clocks(out),
+            "call" => calls::call(&target, out),
+            "fan" => calls::fan(&target, out),
+            _ => io::text(out, 404, "no such behaviour\n"),
+        }
+    }
+}

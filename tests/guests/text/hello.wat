@@ -1,0 +1,27 @@
+;; A wasi:http 0.2 handler as a core module with the canonical names: what the smallest good guest looks like.
+(module
+  (import "wasi:http/types@0.2.0" "[constructor]fields" (func $fields (result i32)))
+  (import "wasi:http/types@0.2.0" "[constructor]outgoing-response" (func $response (param i32) (result i32)))
+  (import "wasi:http/types@0.2.0" "[method]outgoing-response.body" (func $body (param i32 i32)))
+  (import "wasi:http/types@0.2.0" "[method]outgoing-body.write" (func $write (param i32 i32)))
+  (import "wasi:http/types@0.2.0" "[static]outgoing-body.finish" (func $finish (param i32 i32 i32 i32)))
+  (import "wasi:http/types@0.2.0" "[static]response-outparam.set"
+    (func $set (param i32 i32 i32 i32 i64 i32 i32 i32 i32)))
+  (import "wasi:io/streams@0.2.0" "[method]output-stream.blocking-write-and-flush"
+    (func $put (param i32 i32 i32 i32)))
+  (import "wasi:io/streams@0.2.0" "[resource-drop]output-stream" (func $drop-stream (param i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 1024) "hello from text\n")
+  (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) unreachable)
+  (func (export "wasi:http/incoming-handler@0.2.0#handle") (param $request i32) (param $out i32)
+    (local $r i32) (local $b i32) (local $s i32)
+    (local.set $r (call $response (call $fields)))
+    (call $body (local.get $r) (i32.const 0))
+    (local.set $b (i32.load (i32.const 4)))
+    (call $set (local.get $out) (i32.const 0) (local.get $r) (i32.const 0) (i64.const 0)
+      (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0))
+    (call $write (local.get $b) (i32.const 0))
+    (local.set $s (i32.load (i32.const 4)))
+    (call $put (local.get $s) (i32.const 1024) (i32.const 16) (i32.const 0))
+    (call $drop-stream (local.get $s))
+    (call $finish (local.get $b) (i32.const 0) (i32.const 0) (i32.const 0))))

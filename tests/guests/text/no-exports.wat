@@ -1,0 +1,2 @@
+;; A core module that is neither a handler nor a command.
+(module)

@@ -1,0 +1,7 @@
+;; Cannot be instantiated: the start function traps.
+(module
+  (memory (export "memory") 1)
+  (func $die unreachable)
+  (start $die)
+  (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) unreachable)
+  (func (export "wasi:http/incoming-handler@0.2.12#handle") (param i32 i32)))
