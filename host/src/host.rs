@@ -1,1 +1,181 @@
-//! Wiring and shutdown order.
+//! One host: its listeners, what stands behind them, and the order in which they end.
+
+mod files;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    future::Future,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use anyhow::Context;
+use http::{Request, Response};
+use tokio::time::Instant;
+
+pub use files::raise_open_files;
+
+use crate::{
+    admin::{Admin, Readiness, View},
+    body::Body,
+    config::Settings,
+    failure::{Code, Failure},
+    front,
+    invoke::Arrival,
+    server::{Acceptor, Limits, Server},
+    telemetry::Metrics,
+};
+
+/// How long the operator's listener may take for its last answers. They are at hand: this is for slow readers.
+const ADMIN_GRACE: Duration = Duration::from_secs(1);
+
+/// Whom the host serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Clients: nothing is built, and replies keep what is inside a failure to themselves.
+    Serve,
+    /// The plugins' author: plugins are built, and replies tell what is inside a failure.
+    Dev,
+}
+
+/// What stands behind the listeners: the plugins and the way in to them.
+pub trait Behind: Send + Sync + 'static {
+    /// Answers one request. Dropping the future means that the client has left.
+    fn call(
+        &self,
+        arrival: Arrival,
+        request: Request<Body>,
+    ) -> impl Future<Output = Result<Response<Body>, Failure>> + Send;
+
+    /// Resolves once every plugin is live or refused.
+    fn settled(&self) -> impl Future<Output = ()> + Send;
+
+    /// What `wasmbay status` shows.
+    fn status(&self) -> serde_json::Value;
+
+    /// Ends what goes on without a client, giving it until `deadline`.
+    fn end(&self, deadline: Instant) -> impl Future<Output = ()> + Send;
+}
+
+/// A host that serves. Dropping it ends everything at once; [`Host::drain`] is the polite way.
+pub struct Host<B: Behind> {
+    public: Server,
+    admin: Admin,
+    state: Arc<State<B>>,
+    metrics: Arc<Metrics>,
+}
+
+/// What the listeners know of the host.
+struct State<B> {
+    behind: Arc<B>,
+    metrics: Arc<Metrics>,
+    settled: AtomicBool,
+    draining: AtomicBool,
+}
+
+impl<B: Behind> Host<B> {
+    /// Binds both listeners and serves. Until every plugin is live or refused, requests are told to come again.
+    ///
+    /// # Errors
+    /// When an address cannot be bound.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub fn open(settings: &Settings, mode: Mode, metrics: Arc<Metrics>, behind: Arc<B>) -> anyhow::Result<Self> {
+        let state = Arc::new(State {
+            behind: behind.clone(),
+            metrics: metrics.clone(),
+            settled: AtomicBool::new(false),
+            draining: AtomicBool::new(false),
+        });
+        let acceptor = Acceptor::bind(settings.listen)
+            .with_context(|| format!("the public listener cannot be bound to {}", settings.listen))?;
+        let admin = Admin::start(settings.admin, metrics.clone(), state.clone())
+            .with_context(|| format!("the operator's listener cannot be bound to {}", settings.admin))?;
+        let limits = Limits { connections: files::connections(), ..Limits::default() };
+        let serving = state.clone();
+        let call = move |arrival, request| {
+            let serving = serving.clone();
+            async move {
+                if !serving.settled.load(Ordering::Acquire) {
+                    return Err(Failure::new(Code::Unavailable, "the host is starting"));
+                }
+                serving.behind.call(arrival, request).await
+            }
+        };
+        let public = front::serve(acceptor, limits, metrics.clone(), mode == Mode::Dev, call);
+        let settling = state.clone();
+        tokio::spawn(async move {
+            behind.settled().await;
+            settling.settled.store(true, Ordering::Release);
+        });
+        Ok(Self { public, admin, state, metrics })
+    }
+
+    /// Where clients connect.
+    pub fn public(&self) -> SocketAddr {
+        self.public.addr()
+    }
+
+    /// Where operators connect.
+    pub fn admin(&self) -> SocketAddr {
+        self.admin.addr()
+    }
+
+    /// The host's metrics.
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
+    /// What stands behind the listeners.
+    pub fn behind(&self) -> &Arc<B> {
+        &self.state.behind
+    }
+
+    /// Resolves once every plugin is live or refused, and requests are let in.
+    ///
+    /// Cancel safe.
+    pub async fn ready(&self) {
+        self.state.behind.settled().await;
+        self.state.settled.store(true, Ordering::Release);
+    }
+
+    /// Shuts down: first nobody is sent here any more, then connections finish what they have begun, then what goes
+    /// on without a client ends, and last the operator's listener, which tells of all this. Returns whether no
+    /// connection had to be cut.
+    ///
+    /// When dropped half-way, everything ends at once.
+    pub async fn drain(self, deadline: Duration) -> bool {
+        let end = Instant::now() + deadline;
+        self.state.draining.store(true, Ordering::Release);
+        let on_time = self.public.drain(deadline).await;
+        self.state.behind.end(end).await;
+        self.admin.stop(ADMIN_GRACE).await;
+        on_time
+    }
+}
+
+impl<B: Behind> View for State<B> {
+    fn readiness(&self) -> Readiness {
+        if self.draining.load(Ordering::Acquire) {
+            Readiness::Draining
+        } else if self.settled.load(Ordering::Acquire) {
+            Readiness::Ready
+        } else {
+            Readiness::Starting("plugins are still being loaded".into())
+        }
+    }
+
+    fn metrics(&self) -> String {
+        self.metrics.encode()
+    }
+
+    fn status(&self) -> serde_json::Value {
+        self.behind.status()
+    }
+}

@@ -147,16 +147,6 @@ impl Methods {
             }
         }
     }
-
-    /// Whether some method belongs to both.
-    pub fn overlap(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::All, _) | (_, Self::All) => true,
-            (Self::Only(ours), Self::Only(theirs)) => {
-                ours.iter().any(|method| other.accepts(method)) || theirs.iter().any(|method| self.accepts(method))
-            }
-        }
-    }
 }
 
 /// `[limits]`, with every default filled in.
@@ -207,6 +197,6 @@ pub struct Grants {
 pub struct Build {
     /// Run by the shell in the manifest's folder.
     pub command: String,
-    /// Paths that start a build when they change; relative to the manifest's folder.
+    /// Paths that start a build when they change; relative to the manifest's folder, the folder itself when empty.
     pub watch: Vec<PathBuf>,
 }

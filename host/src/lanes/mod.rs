@@ -8,10 +8,13 @@ mod clock;
 mod compute;
 mod cores;
 mod fair;
+mod give_way;
 mod io;
 mod job;
 mod panic;
 mod task;
+#[cfg(test)]
+mod tests;
 mod ticker;
 mod turns;
 

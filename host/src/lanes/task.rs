@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Home, Lane, Who, clock, turns::Turn};
+use super::{Home, Lane, Who, clock, give_way::Turn};
 
 /// What a running task has to do at an interruption. See [`Task::interrupted`].
 pub enum Verdict {

@@ -2,18 +2,16 @@
 
 use std::{
     collections::HashMap,
-    future::Future,
-    pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicUsize, Ordering},
     },
-    task::{Context, Poll, Waker},
 };
 
 use super::{
     TenantId, Who,
     fair::{Fair, Ticket},
+    give_way::{Claim, Claimed, GiveWay, Turn},
     task::{Task, Verdict},
     ticker::TICK,
 };
@@ -30,21 +28,24 @@ pub(super) struct Turns {
     unpaid: Mutex<HashMap<Who, u64>>,
 }
 
-struct State {
+/// Who waits for a turn, and how many are out.
+pub(super) struct State {
     fair: Fair<Arc<Claim>>,
     out: usize,
 }
 
-/// One task's wish for a turn.
-#[derive(Default)]
-struct Claim {
-    granted: AtomicBool,
-    waker: Mutex<Option<Waker>>,
-}
+impl State {
+    /// One of `who`'s turns is over, after `nanos` of CPU time.
+    pub(super) fn give_back(&mut self, who: Who, nanos: u64) {
+        self.out -= 1;
+        self.fair.settle(who, nanos);
+    }
 
-impl Claim {
-    fn waker(&self) -> MutexGuard<'_, Option<Waker>> {
-        self.waker.lock().unwrap_or_else(PoisonError::into_inner)
+    /// `who` wants no turn any more; one that he was granted at this moment comes back.
+    pub(super) fn withdraw(&mut self, who: Who, ticket: Ticket) {
+        if self.fair.remove(ticket).is_none() {
+            self.give_back(who, 0);
+        }
     }
 }
 
@@ -79,16 +80,10 @@ impl Turns {
     /// A tick has passed while `task` ran.
     pub(super) fn interrupted(self: &Arc<Self>, task: &Arc<Task>) -> Verdict {
         let turn = task.run.turn().take();
-        let had_turn = turn.is_some();
-        if let Some(turn) = turn {
-            task.run.has_turn.store(false, Ordering::Relaxed);
-            turn.end(task.bill());
-        }
+        task.run.has_turn.store(false, Ordering::Relaxed);
         let again = task.run.ticked.swap(true, Ordering::Relaxed);
-        let claim = (had_turn || again || self.waiting() > 0).then(|| self.claim(task));
-        task.run.yielding.store(true, Ordering::Relaxed);
-        let first = Some(Box::pin(tokio::task::yield_now()) as Pin<Box<dyn Future<Output = ()> + Send + Sync>>);
-        Verdict::Yield(Box::pin(GiveWay { task: Arc::clone(task), first, claim, turn: None }))
+        let claim = (again || self.waiting() > 0).then(|| self.claim(task, turn));
+        Verdict::Yield(Box::pin(GiveWay::new(Arc::clone(task), claim)))
     }
 
     /// A poll of `task` is over; `ended` with a result or a drop.
@@ -111,15 +106,24 @@ impl Turns {
         }
     }
 
-    /// Lines up for a turn.
-    fn claim(self: &Arc<Self>, task: &Task) -> Claimed {
+    /// Lines up for a turn, and gives the last one back: in one step, so that whoever has had least so far can win
+    /// again, instead of every turn going to whoever happens to be in the line.
+    fn claim(self: &Arc<Self>, task: &Task, last: Option<Turn>) -> Claimed {
         let claim = Arc::new(Claim::default());
-        let ticket = self.change(|state| state.fair.push(task.who(), task.attained(), Arc::clone(&claim)));
-        Claimed { turns: Arc::clone(self), who: task.who(), claim, ticket, over: false }
+        let (who, used) = (task.who(), task.bill());
+        let ticket = self.change(|state| {
+            let ticket = state.fair.push(who, task.attained(), Arc::clone(&claim));
+            match last {
+                Some(turn) => turn.settle(state, used),
+                None => state.fair.charge(who, used),
+            }
+            ticket
+        });
+        Claimed::new(self, who, claim, ticket)
     }
 
     /// Changes the state, gives out what turns are free, and wakes who got one.
-    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+    pub(super) fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let mut granted = Vec::new();
         let mut state = self.state();
         let changed = change(&mut state);
@@ -130,25 +134,15 @@ impl Turns {
             && let Some((_, claim)) = state.fair.pop()
         {
             state.out += 1;
-            claim.granted.store(true, Ordering::Release);
             granted.push(claim);
         }
         self.out.store(state.out, Ordering::Relaxed);
         self.waiting.store(state.fair.len(), Ordering::Relaxed);
         drop(state);
         for claim in granted {
-            if let Some(waker) = claim.waker().take() {
-                waker.wake();
-            }
+            claim.grant();
         }
         changed
-    }
-
-    fn give_back(&self, who: Who, nanos: u64) {
-        self.change(|state| {
-            state.out -= 1;
-            state.fair.settle(who, nanos);
-        });
     }
 
     /// Moves what was used without a turn into the fair structure.
@@ -165,109 +159,5 @@ impl Turns {
 
     fn unpaid(&self) -> MutexGuard<'_, HashMap<Who, u64>> {
         self.unpaid.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A place in the line for a turn. Dropping it gives the place, or the turn it came to, back.
-struct Claimed {
-    turns: Arc<Turns>,
-    who: Who,
-    claim: Arc<Claim>,
-    ticket: Ticket,
-    /// Whether the turn was taken over by a [`Turn`].
-    over: bool,
-}
-
-impl Claimed {
-    /// The turn, once it is granted.
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Turn> {
-        // The waker goes in first: a grant after the check finds it.
-        *self.claim.waker() = Some(cx.waker().clone());
-        if !self.claim.granted.load(Ordering::Acquire) {
-            return Poll::Pending;
-        }
-        self.over = true;
-        Poll::Ready(Turn { turns: Arc::clone(&self.turns), who: self.who, nanos: 0 })
-    }
-}
-
-impl Drop for Claimed {
-    fn drop(&mut self) {
-        if self.over {
-            return;
-        }
-        let (who, ticket) = (self.who, self.ticket);
-        self.turns.change(|state| {
-            // Not in the line any more: it was granted at this moment.
-            if state.fair.remove(ticket).is_none() {
-                state.out -= 1;
-                state.fair.settle(who, 0);
-            }
-        });
-    }
-}
-
-/// The right to run until the next tick. Dropping it gives it back.
-pub(super) struct Turn {
-    turns: Arc<Turns>,
-    who: Who,
-    nanos: u64,
-}
-
-impl Turn {
-    /// Gives it back, after `nanos` of CPU time.
-    fn end(mut self, nanos: u64) {
-        self.nanos = nanos;
-    }
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        self.turns.give_back(self.who, self.nanos);
-    }
-}
-
-/// What interrupted io work waits for: the runtime's other work, then its turn when it needs one.
-///
-/// Cancel safe: dropping it gives back what it holds.
-struct GiveWay {
-    task: Arc<Task>,
-    first: Option<Pin<Box<dyn Future<Output = ()> + Send + Sync>>>,
-    claim: Option<Claimed>,
-    turn: Option<Turn>,
-}
-
-impl Future for GiveWay {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let this = &mut *self;
-        if let Some(claim) = &mut this.claim {
-            let Poll::Ready(turn) = claim.poll(cx) else {
-                // Waiting for a turn lets the runtime's other work by.
-                this.first = None;
-                return Poll::Pending;
-            };
-            this.claim = None;
-            this.turn = Some(turn);
-        }
-        if let Some(first) = &mut this.first
-            && first.as_mut().poll(cx).is_pending()
-        {
-            return Poll::Pending;
-        }
-        this.first = None;
-        if let Some(turn) = this.turn.take() {
-            *this.task.run.turn() = Some(turn);
-            this.task.run.has_turn.store(true, Ordering::Relaxed);
-        }
-        this.task.run.yielding.store(false, Ordering::Relaxed);
-        Poll::Ready(())
-    }
-}
-
-impl Drop for GiveWay {
-    fn drop(&mut self) {
-        self.task.run.yielding.store(false, Ordering::Relaxed);
     }
 }

@@ -29,7 +29,7 @@ impl<G> Current<G> {
         self.0.load_full()
     }
 
-    pub(super) fn swap(&self, next: Table<G>) -> Arc<Table<G>> {
-        self.0.swap(Arc::new(next))
+    pub(super) fn swap(&self, next: Arc<Table<G>>) -> Arc<Table<G>> {
+        self.0.swap(next)
     }
 }

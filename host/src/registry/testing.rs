@@ -145,12 +145,6 @@ impl Loader for Texts {
     }
 }
 
-/// A registry of its own for these settings.
-pub(super) async fn begin(settings: RegistrySettings, loader: Texts) -> Result<Registry<Texts>, Vec<Diagnostic>> {
-    let current = Current::new(&settings.tenants);
-    Registry::start(settings, loader, current, Metrics::new()).await
-}
-
 /// A folder of plugins, served as the default tenant.
 pub(super) struct Served(tempfile::TempDir);
 
@@ -191,4 +185,10 @@ impl Served {
     pub(super) fn component(&self, folder: &str, text: &str) {
         fs::write(self.path(folder).join("plugin.wat"), text).unwrap();
     }
+}
+
+/// A registry of its own, with nothing live and metrics nobody reads.
+pub(super) async fn started<L: Loader>(settings: RegistrySettings, loader: L) -> Result<Registry<L>, Vec<Diagnostic>> {
+    let current = Current::new(&settings.tenants);
+    Registry::start(settings, loader, current, Metrics::new()).await
 }

@@ -73,9 +73,13 @@ fn method(name: &str) -> Result<http::Method, Wrong> {
     method.ok_or_else(|| wrong().remedy("write one such as \"GET\""))
 }
 
-/// Whether two routes take some request both, with neither the more specific one.
+/// Whether two routes of one plugin lay claim to the same requests. HEAD beside GET does not: who names it means it.
 fn same(one: &Route, other: &Route) -> bool {
-    one.host == other.host && shape(&one.path) == shape(&other.path) && one.methods.overlap(&other.methods)
+    let shared = match (&one.methods, &other.methods) {
+        (Methods::Only(ours), Methods::Only(theirs)) => ours.iter().any(|method| theirs.contains(method)),
+        (Methods::All, _) | (_, Methods::All) => true,
+    };
+    shared && one.host == other.host && shape(&one.path) == shape(&other.path)
 }
 
 /// A path without the names of its parameters.

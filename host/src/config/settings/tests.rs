@@ -107,7 +107,13 @@ fn every_source_is_complained_about_at_once() {
     let flags = Flags { listen: Some("here".to_owned()), ..Flags::default() };
     let variables = [("WASMBAY_ADMIN", "0.0.0.0:1"), ("WASMBAY_MAX_MEMORY", "64"), ("WASMBAY_CONFIG", "mine.toml")];
     let faults = load_in(folder.path(), flags, &variables, None).expect_err("nothing is right");
-    insta::assert_snapshot!(faults.join("\n"), @"");
+    insta::assert_snapshot!(faults.join("\n"), @r#"
+    --listen: `--listen` = "here" is not an IP address and a port (write one such as "127.0.0.1:8080" or "[::1]:8080")
+    WASMBAY_ADMIN: `admin` = 0.0.0.0:1 can be reached from other machines, and nothing guards it (write a loopback address such as "127.0.0.1:8081")
+    WASMBAY_MAX_MEMORY: `WASMBAY_MAX_MEMORY` = "64" has no unit (write a size with its unit, such as "64MiB" or "512B")
+    mine.toml:2: `lissten` is an unknown key (did you mean `listen`?)
+    mine.toml:3: `drain` = 5 has no unit (write a duration with its unit, such as "250ms", "10s", "5m" or "2h")
+    "#);
 }
 
 #[test]

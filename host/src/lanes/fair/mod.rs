@@ -13,6 +13,8 @@
 
 mod flows;
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, HashMap};
@@ -137,6 +139,18 @@ impl<T> Fair<T> {
         }
         let weight = self.weight(who.tenant);
         self.tenants.charge(who.tenant, weight, nanos);
+    }
+
+    /// Tenants that are remembered.
+    #[cfg(test)]
+    fn remembered(&self) -> usize {
+        self.tenants.known()
+    }
+
+    /// Whether nobody is remembered.
+    #[cfg(test)]
+    fn is_forgotten(&self) -> bool {
+        self.active.is_empty() && self.tenants.known() == 0
     }
 
     fn weight(&self, tenant: TenantId) -> u32 {

@@ -26,13 +26,12 @@ impl<L: Loader> Reconciler<L> {
         let resolved = resolve(&self.settings.tenants, &offers);
         let chosen = || self.folders.keys().zip(&resolved.live);
         let live = chosen().filter_map(|(place, live)| Some((place.tenant, live.clone()?)));
-        let (before, table) = (self.shared.current.table(), Table::new(&self.settings.tenants, live));
-        if table.plugins().map(Arc::as_ptr).eq(before.plugins().map(Arc::as_ptr)) {
+        let table = Arc::new(Table::new(&self.settings.tenants, live));
+        if table.plugins().map(Arc::as_ptr).eq(self.shared.current.table().plugins().map(Arc::as_ptr)) {
             return self.settle(resolved.live, resolved.refusals);
         }
-        self.shared.current.swap(table);
+        let before = self.shared.current.swap(table.clone());
         self.shared.metrics.swapped();
-        let table = self.shared.current.table();
         let generation = *self.shared.generation.borrow() + 1;
         tell_changes(&before, &table, generation);
         for old in before.plugins().filter(|old| !table.plugins().any(|new| Arc::ptr_eq(new, old))) {

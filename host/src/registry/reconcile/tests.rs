@@ -11,13 +11,12 @@ use crate::registry::{
     handle::Registry,
     revision::MANIFEST_FILE,
     status::State,
-    testing::begin,
-    testing::{Served, Texts},
+    testing::{Served, Texts, started},
     watch::WatchMode,
 };
 
 async fn start(settings: RegistrySettings) -> Registry<Texts> {
-    let registry = begin(settings, Texts::default()).await.unwrap();
+    let registry = started(settings, Texts::default()).await.unwrap();
     registry.settled().await;
     registry
 }
@@ -53,7 +52,7 @@ async fn the_good_is_live_the_bad_is_named_and_the_first_scan_ends() {
     served.plugin("d", &["/d"], "two");
     served.manifest("d", "nonsense");
     served.plugin("e", &["/a"], "late");
-    let registry = begin(served.settings(), Texts::default()).await.unwrap();
+    let registry = started(served.settings(), Texts::default()).await.unwrap();
     registry.first_scan().await;
     assert!(registry.ready());
     assert_eq!(serves(&registry, "/a").as_deref(), Some("one"));
@@ -70,9 +69,9 @@ async fn strict_names_every_fault_and_does_not_start() {
     let served = Served::new();
     served.plugin("a", &["/a"], "one");
     let strict = || RegistrySettings { strict: true, ..served.settings() };
-    assert!(begin(strict(), Texts::default()).await.is_ok());
+    assert!(started(strict(), Texts::default()).await.is_ok());
     served.plugin("b", &["/b"], "bad");
-    let faults = begin(strict(), Texts::default()).await.err().unwrap();
+    let faults = started(strict(), Texts::default()).await.err().unwrap();
     assert_eq!(faults.len(), 2);
     assert_eq!(faults[0].file, served.path("b").join(MANIFEST_FILE));
 }
@@ -106,7 +105,7 @@ async fn what_is_written_back_as_it_was_is_not_loaded_again_and_nothing_is_swapp
     let served = Served::new();
     served.plugin("a", &["/a"], "one");
     let loader = Texts::default();
-    let registry = begin(served.settings(), loader.clone()).await.unwrap();
+    let registry = started(served.settings(), loader.clone()).await.unwrap();
     registry.settled().await;
     served.component("a", "bad");
     registry.settled().await;
@@ -139,7 +138,7 @@ async fn a_renamed_folder_is_the_same_plugin() {
     served.plugin("a", &["/a"], "one");
     // A folder that left is kept in mind for an hour: its name goes to the new one all the same.
     let registry =
-        begin(RegistrySettings { leave_after: Duration::from_secs(3600), ..served.settings() }, Texts::default());
+        started(RegistrySettings { leave_after: Duration::from_secs(3600), ..served.settings() }, Texts::default());
     let registry = registry.await.unwrap();
     registry.first_scan().await;
     let who = registry.table().find_plugin("default", "a").unwrap().who;
@@ -161,7 +160,7 @@ async fn a_manifest_that_is_gone_for_a_moment_takes_nothing_down() {
     let served = Served::new();
     served.plugin("a", &["/a"], "one");
     let settings = RegistrySettings { leave_after: Duration::from_secs(3600), ..served.settings() };
-    let registry = begin(settings, Texts::default()).await.unwrap();
+    let registry = started(settings, Texts::default()).await.unwrap();
     registry.first_scan().await;
     let manifest = served.path("a").join(MANIFEST_FILE);
     fs::rename(&manifest, served.path("a").join("plugin.toml~")).unwrap();
@@ -232,7 +231,7 @@ async fn half_written_files_are_not_taken_yet() {
     served.plugin("a", &["/a"], "one");
     let hour = Duration::from_secs(3600);
     let settings = RegistrySettings { quiet: hour, ..served.settings() };
-    let registry = begin(settings, Texts::default()).await.unwrap();
+    let registry = started(settings, Texts::default()).await.unwrap();
     assert!(registry.settled().now_or_never().is_none());
     while registry.status().plugins.is_empty() {
         tokio::task::yield_now().await;
@@ -338,7 +337,7 @@ async fn a_build_that_writes_into_its_sources_comes_to_an_end() {
 #[tokio::test]
 async fn a_component_is_not_read_while_it_is_built() {
     let served = Served::new();
-    let registry = begin(
+    let registry = started(
         built(&served, "printf bad > plugin.wat; until test -e go; do :; done; cp src/text plugin.wat"),
         Texts::default(),
     );
@@ -362,7 +361,7 @@ async fn a_component_is_not_read_while_it_is_built() {
 #[tokio::test]
 async fn shutting_down_ends_a_build_and_what_it_started() {
     let served = Served::new();
-    let registry = begin(built(&served, "sh -c 'echo $$ > id; exec sleep 1000' & wait"), Texts::default());
+    let registry = started(built(&served, "sh -c 'echo $$ > id; exec sleep 1000' & wait"), Texts::default());
     let registry = registry.await.unwrap();
     let id = || fs::read_to_string(served.path("a/id")).ok().filter(|text| text.ends_with('\n'));
     while id().is_none() {
