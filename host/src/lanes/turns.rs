@@ -136,6 +136,10 @@ impl Turns {
             state.out += 1;
             granted.push(claim);
         }
+        if state.out == 0 {
+            // Nobody competes any more, so nobody owes.
+            self.unpaid().clear();
+        }
         self.out.store(state.out, Ordering::Relaxed);
         self.waiting.store(state.fair.len(), Ordering::Relaxed);
         drop(state);

@@ -63,7 +63,7 @@ struct Tenant {
     max: u32,
     weight: u32,
     in_flight: u32,
-    /// When one of its requests was last admitted.
+    /// When one of its requests was last admitted, or when it was first heard of.
     served: u64,
     /// Its plugins that are known.
     plugins: usize,
@@ -215,6 +215,13 @@ impl<W> State<W> {
         }
     }
 
+    /// Whether nobody is remembered and nothing is taken.
+    #[cfg(test)]
+    pub(super) fn is_forgotten(&self) -> bool {
+        let nothing = HostLoad { in_flight: 0, io_slots: 0, compute_slots: 0 };
+        self.plugins.is_empty() && self.tenants.is_empty() && self.ready.is_empty() && self.host_load() == nothing
+    }
+
     /// The first gate that holds a request; `None` when it can go.
     fn gate(&self, plugin: &Plugin<W>, origin: Origin) -> Option<Gate> {
         let slot = plugin.need(origin) == Need::Room || self.taken.has_free(origin);
@@ -245,13 +252,10 @@ impl<W> State<W> {
             let (direct, nested) = (BTreeMap::new(), BTreeMap::new());
             Plugin { who, max: 0, in_flight: 0, background: 0, shares, direct, nested, listed: None }
         });
-        let tenant = self.tenants.entry(who.tenant).or_insert_with(|| Tenant {
-            max: 0,
-            weight: 1,
-            in_flight: 0,
-            served: 0,
-            plugins: 0,
-        });
+        self.moment += 1;
+        let served = self.moment;
+        let tenant =
+            self.tenants.entry(who.tenant).or_insert(Tenant { max: 0, weight: 1, in_flight: 0, served, plugins: 0 });
         tenant.plugins += usize::from(plugin.max == 0);
         let same = plugin.max == claim.plugin_max.max(1)
             && plugin.shares.per_instance() == claim.per_instance.max(1)
