@@ -104,7 +104,7 @@ impl Model {
 
     fn gate(&self, who: Who, origin: Origin) -> Option<Gate> {
         let claim = self.claim(who);
-        let rides = self.shares(who, origin) % claim.per_instance != 0;
+        let rides = !self.shares(who, origin).is_multiple_of(claim.per_instance);
         let slot = rides || self.slots(origin) < self.most_slots(origin);
         let permit = self.plugin_in_flight(who) < claim.plugin_max;
         let tenant = self.tenant_in_flight(who.tenant) < claim.tenant_max;
