@@ -1,12 +1,14 @@
 //! One host: its listeners, what stands behind them, and the order in which they end.
 
 mod files;
+mod plugins;
 #[cfg(test)]
 mod tests;
 
 use std::{
     future::Future,
     net::SocketAddr,
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -19,11 +21,13 @@ use http::{Request, Response};
 use tokio::time::Instant;
 
 pub use files::raise_open_files;
+pub use plugins::{Plugins, check};
 
 use crate::{
     admin::{Admin, Readiness, View},
     body::Body,
     config::Settings,
+    diagnostic::Diagnostic,
     failure::{Code, Failure},
     front,
     invoke::Arrival,
@@ -63,7 +67,7 @@ pub trait Behind: Send + Sync + 'static {
 }
 
 /// A host that serves. Dropping it ends everything at once; [`Host::drain`] is the polite way.
-pub struct Host<B: Behind> {
+pub struct Host<B: Behind = Plugins> {
     public: Server,
     admin: Admin,
     state: Arc<State<B>>,
@@ -76,6 +80,32 @@ struct State<B> {
     metrics: Arc<Metrics>,
     settled: AtomicBool,
     draining: AtomicBool,
+}
+
+/// What became of a start.
+pub enum Started {
+    /// The host serves.
+    Serving(Host),
+    /// It was to be strict, and these are the faults.
+    Refused(Vec<Diagnostic>),
+}
+
+impl Host {
+    /// Starts a host that serves the plugins under `dir`. It returns before they are loaded, unless `strict`: then
+    /// one fault is enough not to serve at all.
+    ///
+    /// # Errors
+    /// When an address, the data folder, the threads or the engines cannot be had.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub async fn start(settings: &Settings, dir: &Path, mode: Mode, strict: bool) -> anyhow::Result<Started> {
+        let metrics = Metrics::new();
+        match Plugins::start(settings, dir, mode, strict, metrics.clone()).await? {
+            Ok(plugins) => Self::open(settings, mode, metrics, Arc::new(plugins)).map(Started::Serving),
+            Err(faults) => Ok(Started::Refused(faults)),
+        }
+    }
 }
 
 impl<B: Behind> Host<B> {

@@ -115,26 +115,48 @@ fn keys(schema: &Value, table: &str, found: &mut Vec<(String, String)>) {
     }
 }
 
+fn manifest_faults(text: &str) -> Vec<Diagnostic> {
+    Manifest::parse(text, "plugin.toml").err().unwrap_or_default()
+}
+
+fn settings_faults(text: &str) -> Vec<Diagnostic> {
+    Settings::parse(text, "wasmbay.toml").err().unwrap_or_default()
+}
+
+/// No key holds a date: each has to complain, of its type and not of its name.
+fn check_keys(schema: &Value, faults: fn(&str) -> Vec<Diagnostic>) {
+    let mut found = Vec::new();
+    keys(schema, "", &mut found);
+    assert!(found.len() > 20, "the schema has lost its keys: {found:?}");
+    for (table, key) in found {
+        let header = if table.is_empty() { String::new() } else { format!("[{table}]") };
+        let faults = faults(&format!("{header}\n{key} = 2024-01-01"));
+        let complaint = format!("{key}` must be");
+        assert!(faults.iter().any(|fault| fault.message.contains(&complaint)), "{table} {key}: {faults:?}");
+    }
+}
+
 #[test]
 fn every_key_of_a_schema_is_read() {
-    let parse_manifest = |text: &str| Manifest::parse(text, "plugin.toml").err();
-    let parse_settings = |text: &str| Settings::parse(text, "wasmbay.toml").err();
-    let parsers: [(Value, &dyn Fn(&str) -> Option<Vec<Diagnostic>>); 2] =
-        [(manifest_schema(), &parse_manifest), (settings_schema(), &parse_settings)];
-    for (schema, parse) in parsers {
-        let mut found = Vec::new();
-        keys(&schema, "", &mut found);
-        assert!(found.len() > 20, "the schema has lost its keys: {found:?}");
-        for (table, key) in found {
-            let header = if table.is_empty() { String::new() } else { format!("[{table}]") };
-            // No key holds a date: each has to complain, of its type and not of its name.
-            let faults = parse(&format!("{header}\n{key} = 2024-01-01")).expect("a date is refused");
-            assert!(
-                faults.iter().any(|fault| fault.message.contains(&format!("{key}` must be"))),
-                "{table} {key}: {faults:?}"
-            );
-        }
+    check_keys(&manifest_schema(), manifest_faults);
+    check_keys(&settings_schema(), settings_faults);
+}
+
+/// In TOML a key below a `[table]` is the table's, which people forget.
+fn check_misplaced(schema: &Value, table: &str, faults: fn(&str) -> Vec<Diagnostic>) {
+    for (key, schema) in schema["properties"].as_object().expect("the schema has keys") {
+        let is_table = !schema["items"]["properties"].is_null() || schema["type"] == "object";
+        let faults = faults(&format!("[{table}]\n{key} = 1"));
+        let hint = format!("write `{key}` at the top of the file, above the first [table]");
+        let hinted = faults.iter().any(|fault| fault.remedy.as_ref() == Some(&hint));
+        assert_eq!(hinted, !is_table, "{key}: {faults:?}");
     }
+}
+
+#[test]
+fn a_key_below_the_wrong_table_is_told_where_it_belongs() {
+    check_misplaced(&manifest_schema(), "limits", manifest_faults);
+    check_misplaced(&settings_schema(), "tenant.x", settings_faults);
 }
 
 #[test]
@@ -195,6 +217,18 @@ fn a_manifest_of_a_folder_is_read() {
 }
 
 #[test]
+fn the_example_plugins_have_good_manifests() {
+    let plugins = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins");
+    let folders =
+        fs::read_dir(plugins).expect("the plugins are there").map(|entry| entry.expect("they can be listed").path());
+    let read = folders.filter(|folder| folder.join(Manifest::FILE).exists()).map(|folder| {
+        let manifest = Manifest::read(&folder).unwrap_or_else(|faults| panic!("{}", lines(&faults)));
+        assert!(folder.ends_with(&manifest.name), "{} is named {}", folder.display(), manifest.name);
+    });
+    assert!(read.count() > 0, "there are no example plugins");
+}
+
+#[test]
 fn caps_lower_what_is_asked_for_and_say_so() {
     let text = "manifest = 1\nname = \"a\"\ncomponent = \"a.wasm\"\nlane = \"compute\"\n[limits]\ncpu = \"2s\"";
     let manifest = Manifest::parse(text, "plugin.toml").expect("the manifest is good");
@@ -235,7 +269,7 @@ fn shuffled() -> impl Strategy<Value = String> {
 proptest! {
     #[test]
     fn no_text_panics(text in prop_oneof![".*", "[\\[\\]{}=\",.'a-z0-9\n# -]{0,80}", shuffled()]) {
-        for fault in Manifest::parse(&text, "plugin.toml").err().into_iter().chain(Settings::parse(&text, "wasmbay.toml").err()).flatten() {
+        for fault in manifest_faults(&text).into_iter().chain(settings_faults(&text)) {
             let lines = text.split('\n').count();
             prop_assert!(fault.line.is_none_or(|line| (1..=lines).contains(&line)), "{fault}");
             prop_assert!(!fault.to_string().contains('\n'), "{fault}");

@@ -10,7 +10,7 @@ use crate::lanes::admission::{Background, Permit};
 pub(super) struct Hold(Arc<Mutex<Held>>);
 
 enum Held {
-    Request(#[expect(dead_code, reason = "held for its drop")] Permit),
+    Request(Permit),
     Background(#[expect(dead_code, reason = "held for its drop")] Background),
     /// Only between the two.
     Nothing,

@@ -100,12 +100,8 @@ impl Invoker {
     /// # Cancel safety
     /// Dropping the future, or the response's body before its end, is the client leaving: the guest is dropped unless
     /// its manifest says `on_disconnect = "finish"`.
-    pub async fn call(
-        &self,
-        record: OpenRecord,
-        request_id: RequestId,
-        request: Request<Body>,
-    ) -> Result<Response<Body>, Failure> {
+    pub async fn call(&self, arrival: Arrival, request: Request<Body>) -> Result<Response<Body>, Failure> {
+        let Arrival { request_id, record } = arrival;
         let host = request.uri().authority().map(|authority| authority.as_str());
         let found = self.0.current.table().find(host, request.uri().path(), request.method())?;
         note_plugin(&record, &found);

@@ -29,6 +29,11 @@ impl<G> Current<G> {
         self.0.load_full()
     }
 
+    /// Takes every plugin out of the table.
+    pub fn clear(&self) {
+        self.0.store(Arc::new(Table::new(&[], [])));
+    }
+
     pub(super) fn swap(&self, next: Arc<Table<G>>) -> Arc<Table<G>> {
         self.0.swap(next)
     }

@@ -2,7 +2,7 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -83,7 +83,8 @@ pub struct Registry<L: Loader = EngineLoader> {
     shared: Arc<Shared<L::Guest>>,
     ask: mpsc::UnboundedSender<oneshot::Sender<()>>,
     stop: watch::Sender<bool>,
-    task: JoinHandle<()>,
+    /// `None` once it has been ended.
+    task: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl<L: Loader> Registry<L> {
@@ -120,7 +121,7 @@ impl<L: Loader> Registry<L> {
                 _ = stopped.changed() => {}
             }
         });
-        let registry = Self { shared, ask, stop, task };
+        let registry = Self { shared, ask, stop, task: Mutex::new(Some(task)) };
         if strict {
             registry.first_scan().await;
             let faults = registry.status().diagnostics();
@@ -179,9 +180,12 @@ impl<L: Loader> Registry<L> {
 
     /// Ends the watch and what is under way: a compilation, a build with all its processes. What is live stays in
     /// the table.
-    pub async fn shutdown(self) {
+    pub async fn shutdown(&self) {
         self.stop.send_replace(true);
-        if let Err(error) = self.task.await {
+        let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(task) = task
+            && let Err(error) = task.await
+        {
             tracing::error!(%error, "the registry's task failed");
         }
     }

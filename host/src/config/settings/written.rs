@@ -30,6 +30,7 @@ pub(in crate::config) const TOP: &[&str] = &[
     "max_memory",
     "io_instances",
     "compute_instances",
+    "max_concurrent",
     "drain",
 ];
 

@@ -1,0 +1,185 @@
+//! What really stands behind the listeners: lanes, gates, engines, the registry and the one way in, put together.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use anyhow::Context;
+use http::{Request, Response};
+use serde_json::{Value, json};
+use tokio::{
+    runtime::Handle,
+    time::{Instant, timeout_at},
+};
+
+use super::{Behind, Mode};
+use crate::{
+    body::Body,
+    config::Settings,
+    diagnostic::Diagnostic,
+    failure::Failure,
+    guest::{EngineSettings, Engines},
+    invoke::{Arrival, Invoker},
+    lanes::{
+        LaneSettings, Lanes, TenantId,
+        admission::{Gates, Slots},
+    },
+    registry::{
+        self, CheckReport, CompileLimits, Compiler, Current, EngineLoader, Registry, RegistrySettings, TenantSpec,
+    },
+    store::{CodeCache, MAX_CACHE},
+    telemetry::Metrics,
+};
+
+/// The folder of durable state, when nobody says where: beside the served folder.
+const DATA: &str = ".wasmbay";
+
+/// The plugins of one host and the way in to them.
+pub struct Plugins {
+    invoker: Invoker,
+    registry: Registry,
+    current: Current,
+    lanes: Lanes,
+    wasi_http_03: bool,
+}
+
+impl Plugins {
+    /// Begins to load the plugins under `dir`; returns at once, unless `strict`. `Ok(Err(..))` is a strict host that
+    /// will not serve because of these faults.
+    ///
+    /// # Errors
+    /// When the data folder, the threads or the engines cannot be had.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub(super) async fn start(
+        settings: &Settings,
+        dir: &Path,
+        mode: Mode,
+        strict: bool,
+        metrics: Arc<Metrics>,
+    ) -> anyhow::Result<Result<Self, Vec<Diagnostic>>> {
+        let ground = Ground::lay(settings, dir, metrics.clone())?;
+        let wanted = RegistrySettings { strict, build: mode == Mode::Dev, ..RegistrySettings::new(settings, dir) };
+        let Ground { current, lanes, invoker, loader } = ground;
+        let wasi_http_03 = settings.http_03();
+        let started = Registry::start(wanted, loader, current.clone(), metrics).await;
+        Ok(started.map(|registry| Self { invoker, registry, current, lanes, wasi_http_03 }))
+    }
+
+    /// Which plugins are live, and which are not.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// The way in, without a socket.
+    pub fn invoker(&self) -> &Invoker {
+        &self.invoker
+    }
+}
+
+/// Reads, compiles and tries out every plugin under `dir` as a host with these settings would; serves nothing.
+///
+/// # Errors
+/// When the data folder, the threads or the engines cannot be had.
+///
+/// # Panics
+/// Outside a tokio runtime.
+pub async fn check(settings: &Settings, dir: &Path) -> anyhow::Result<CheckReport> {
+    let ground = Ground::lay(settings, dir, Metrics::new())?;
+    Ok(registry::check(&RegistrySettings::new(settings, dir), &ground.loader).await)
+}
+
+/// Everything below the registry.
+struct Ground {
+    current: Current,
+    lanes: Lanes,
+    invoker: Invoker,
+    loader: EngineLoader,
+}
+
+impl Ground {
+    fn lay(settings: &Settings, dir: &Path, metrics: Arc<Metrics>) -> anyhow::Result<Self> {
+        let (io, compute) = (Slots::new(settings.io_instances), Slots::new(settings.compute_instances));
+        let engine = EngineSettings {
+            wasi_http_03: settings.http_03(),
+            max_memory: settings.max_memory,
+            io_instances: io.total(),
+            compute_instances: compute.total(),
+        };
+        let lanes = LaneSettings { compute_threads: settings.compute_threads, compute_nice: settings.compute_nice };
+        let lanes = Lanes::new(&lanes, &Handle::current()).context("the lanes' threads could not be started")?;
+        let tenants = TenantSpec::from_settings(settings, dir);
+        for (number, tenant) in (0..).zip(&tenants) {
+            lanes.set_weight(TenantId(number), tenant.weight);
+        }
+        let gates = Gates::new(settings.max_concurrent, io, compute);
+        let current = Current::new(&tenants);
+        // What loads plugins needs what runs them, for plugins that call plugins; `current` is where they meet.
+        let invoker = Invoker::new(current.clone(), lanes.clone(), gates, metrics);
+        let engines = Engines::new(&engine, &lanes, Arc::new(invoker.clone()))?;
+        let data = data_folder(settings, dir)?;
+        let cache = CodeCache::open(&data, MAX_CACHE)
+            .with_context(|| format!("compiled code cannot be kept in {}", data.display()))?;
+        let compiler = Compiler::new(settings.compiler.clone(), engine, CompileLimits::default())?;
+        let loader = EngineLoader::new(engines, cache, compiler, settings.max_memory);
+        Ok(Self { current, lanes, invoker, loader })
+    }
+}
+
+/// The data folder, made for its owner alone where it is missing.
+fn data_folder(settings: &Settings, dir: &Path) -> anyhow::Result<PathBuf> {
+    let folder = match &settings.data {
+        Some(data) => data.clone(),
+        None => {
+            let served = dir.canonicalize().with_context(|| format!("{} cannot be served", dir.display()))?;
+            served.parent().unwrap_or(&served).join(DATA)
+        }
+    };
+    make_private(&folder).with_context(|| format!("the data folder {} cannot be made", folder.display()))?;
+    Ok(folder)
+}
+
+fn make_private(folder: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
+impl Behind for Plugins {
+    async fn call(&self, arrival: Arrival, request: Request<Body>) -> Result<Response<Body>, Failure> {
+        self.invoker.call(arrival, request).await
+    }
+
+    async fn settled(&self) {
+        self.registry.first_scan().await;
+    }
+
+    fn status(&self) -> Value {
+        let mut status = serde_json::to_value(&*self.registry.status()).expect("a status is plain data");
+        status["version"] = json!(env!("CARGO_PKG_VERSION"));
+        status["wasi_http_03"] = json!(self.wasi_http_03);
+        status
+    }
+
+    async fn end(&self, deadline: Instant) {
+        let background = self.invoker.background();
+        if timeout_at(deadline, background.idle()).await.is_err() {
+            tracing::warn!(left = background.count(), "work after the response is cut off by the drain's deadline");
+        }
+        self.registry.shutdown().await;
+        // The plugins hold the engines, which hold the way in, which holds the table of plugins.
+        self.current.clear();
+        let lanes = self.lanes.clone();
+        // Joining the compute threads takes up to a slice; a failure to do so was a panic, which has been reported.
+        let _ = tokio::task::spawn_blocking(move || lanes.close()).await;
+    }
+}
+
+impl Drop for Plugins {
+    fn drop(&mut self) {
+        // See `end`: without it a host that was not drained would never be freed.
+        self.current.clear();
+    }
+}

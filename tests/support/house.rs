@@ -1,0 +1,223 @@
+//! A real host in process, over a folder of plugins that the test lays out.
+
+use std::{
+    collections::HashMap,
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result};
+use tempfile::TempDir;
+use tokio::time::{interval, timeout};
+use wasmbay::{
+    config::Settings,
+    host::{Host, Mode, Started},
+    units::ByteSize,
+};
+
+use crate::client::{Answer, Connection, HANG, Protocol};
+
+/// Instance slots of each lane: enough for every test, little enough to be allocated in no time.
+const SLOTS: u32 = 64;
+
+/// The variable that names the folder of built guests.
+const GUESTS: &str = "WASMBAY_GUESTS";
+
+/// The variable that names the built `wasmbay`, which compiles plugins for hosts that are not it.
+const BIN: &str = "WASMBAY_BIN";
+
+/// A guest built from the tests' sources, by file name.
+///
+/// # Panics
+/// When it has not been built.
+pub fn guest(file: &str) -> PathBuf {
+    let folder = std::env::var(GUESTS).unwrap_or_else(|_| panic!("{GUESTS} is not set: eval \"$(cargo xtask guests)\""));
+    let path = Path::new(&folder).join(file);
+    assert!(path.exists(), "{} is not built: cargo xtask guests", path.display());
+    path
+}
+
+/// A plugin to be written into a served folder.
+#[derive(Clone)]
+pub struct Plugin {
+    folder: String,
+    component: PathBuf,
+    manifest: String,
+}
+
+impl Plugin {
+    /// A plugin from a built guest, with a route `/NAME/{*rest}`, in this lane.
+    pub fn new(name: &str, lane: &str, guest_file: &str) -> Self {
+        let component = guest(guest_file);
+        let file = component.file_name().expect("a guest is a file").to_string_lossy().into_owned();
+        let manifest = format!(
+            "manifest = 1\nname = \"{name}\"\nversion = \"1\"\ncomponent = \"{file}\"\nlane = \"{lane}\"\n\
+             [[route]]\npath = \"/{name}/{{*rest}}\"\n"
+        );
+        Self { folder: name.to_owned(), component, manifest }
+    }
+
+    /// Adds lines to the manifest, tables with their headers.
+    #[must_use]
+    pub fn with(mut self, lines: &str) -> Self {
+        self.manifest += lines;
+        self.manifest.push('\n');
+        self
+    }
+
+    /// Puts the plugin below a folder, as a tenant's.
+    #[must_use]
+    pub fn of(mut self, folder: &str) -> Self {
+        self.folder = format!("{folder}/{}", self.folder);
+        self
+    }
+
+    /// Writes the plugin's folder under `dir`.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn write(&self, dir: &Path) -> Result<()> {
+        let folder = dir.join(&self.folder);
+        fs::create_dir_all(&folder)?;
+        fs::copy(&self.component, folder.join(self.component.file_name().context("a guest is a file")?))?;
+        fs::write(folder.join("plugin.toml"), &self.manifest)?;
+        Ok(())
+    }
+}
+
+/// A served folder and its host.
+pub struct House {
+    /// The served folder.
+    pub dir: TempDir,
+    /// The host.
+    pub host: Host,
+}
+
+impl House {
+    /// Serves these plugins with settings made for tests.
+    ///
+    /// # Panics
+    /// When the host does not start, or refuses one of the plugins.
+    pub async fn serve(plugins: &[Plugin]) -> Self {
+        Self::with(settings(), plugins).await
+    }
+
+    /// The same with other settings.
+    ///
+    /// # Panics
+    /// See [`House::serve`].
+    pub async fn with(settings: Settings, plugins: &[Plugin]) -> Self {
+        let house = Self::unchecked(settings, plugins).await;
+        let status = house.host.behind().registry().status();
+        let faults: Vec<_> = status.plugins.iter().flat_map(|plugin| &plugin.faults).chain(&status.faults).collect();
+        assert!(faults.is_empty(), "{faults:#?}");
+        house
+    }
+
+    /// Serves plugins some of which may be refused.
+    ///
+    /// # Panics
+    /// When the host does not start.
+    pub async fn unchecked(settings: Settings, plugins: &[Plugin]) -> Self {
+        let dir = TempDir::new().expect("a folder");
+        for plugin in plugins {
+            plugin.write(dir.path()).expect("the plugin can be written");
+        }
+        let started = Host::start(&settings, dir.path(), Mode::Serve, false).await.expect("the host starts");
+        let Started::Serving(host) = started else { panic!("only a strict host refuses to serve") };
+        timeout(HANG, host.ready()).await.expect("the first scan ends");
+        Self { dir, host }
+    }
+
+    /// Opens a connection.
+    ///
+    /// # Panics
+    /// When the host does not accept it.
+    pub async fn connect(&self) -> Connection {
+        self.connect_by(Protocol::Http1).await
+    }
+
+    /// Opens a connection with this protocol.
+    ///
+    /// # Panics
+    /// When the host does not accept it.
+    pub async fn connect_by(&self, protocol: Protocol) -> Connection {
+        Connection::open(self.host.public(), protocol).await.expect("a connection")
+    }
+
+    /// Asks over a connection of its own.
+    ///
+    /// # Panics
+    /// When there is no whole answer.
+    pub async fn get(&self, path: &str) -> Answer {
+        self.try_get(path).await.expect("an answer")
+    }
+
+    /// Asks over a connection of its own; an answer that breaks off is an error.
+    ///
+    /// # Errors
+    /// What broke.
+    pub async fn try_get(&self, path: &str) -> Result<Answer> {
+        self.connect().await.get(path).await
+    }
+
+    /// The value of a plugin's metric, 0 while it has none.
+    ///
+    /// # Panics
+    /// When the exposition has no number where one belongs.
+    pub fn metric(&self, name: &str, plugin: &str) -> f64 {
+        let label = format!("plugin=\"{plugin}\"");
+        let text = self.host.metrics().encode();
+        let line = text.lines().find(|line| line.starts_with(name) && line.contains(&label));
+        line.map_or(0.0, |line| line.rsplit(' ').next().and_then(|value| value.parse().ok()).expect("a number"))
+    }
+
+    /// Waits until a condition on the host holds.
+    ///
+    /// # Panics
+    /// When it never does; `what` says what was waited for.
+    pub async fn until(&self, what: &str, condition: impl Fn(&Self) -> bool) {
+        let wait = async {
+            let mut looks = interval(Duration::from_millis(2));
+            while !condition(self) {
+                looks.tick().await;
+            }
+        };
+        timeout(HANG, wait).await.unwrap_or_else(|_| panic!("waited in vain until {what}"));
+    }
+
+    /// Waits until what is on disk is live, refused or gone.
+    ///
+    /// # Panics
+    /// When that takes for ever.
+    pub async fn settled(&self) {
+        timeout(HANG, self.host.behind().registry().settled()).await.expect("the folder settles");
+    }
+
+    /// Why the plugin's newest state does not serve.
+    pub fn faults(&self) -> HashMap<String, Vec<String>> {
+        let status = self.host.behind().registry().status();
+        status.plugins.iter().map(|plugin| (plugin.name.clone(), plugin.faults.clone())).collect()
+    }
+}
+
+/// Settings for tests: free ports, small pools, a code cache that all tests share.
+pub fn settings() -> Settings {
+    let any = "127.0.0.1:0".parse().expect("an address");
+    let bin = std::env::var_os(BIN).map(PathBuf::from);
+    let bin = bin.unwrap_or_else(|| panic!("{BIN} is not set: eval \"$(cargo xtask guests)\" and build wasmbay"));
+    // Beside the binary that compiles: all tests share one cache of compiled code, and a clean build has none.
+    let data = bin.parent().expect("the binary lies in a folder").join("tests-data");
+    Settings {
+        listen: any,
+        admin: any,
+        data: Some(data),
+        io_instances: SLOTS,
+        compute_instances: SLOTS,
+        max_memory: ByteSize(64 << 20),
+        drain: Duration::from_secs(10),
+        compiler: Some(bin),
+        ..Settings::default()
+    }
+}
