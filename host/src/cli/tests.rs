@@ -58,12 +58,13 @@ fn the_compile_child_gets_its_words_as_they_are() {
 #[test]
 fn status_is_a_table_with_reasons_below() {
     let shown: Shown = serde_json::from_value(serde_json::json!({
-        "ready": true, "wasi_http_03": false, "new": 1,
+        "ready": true, "generation": 1, "faults": [], "wasi_http_03": false, "new": 1,
         "plugins": [
-            { "tenant": "default", "name": "hello", "state": "live", "faults": [], "notes": [],
+            { "tenant": "default", "name": "hello", "folder": "hello", "state": "live", "faults": [], "notes": [],
               "live": { "version": "1", "digest": "0123456789abcdef", "lane": "io", "kind": "wasi:http 0.2",
                         "routes": ["GET /hello", "GET /hi"] } },
-            { "tenant": "default", "name": "bad", "state": "refused", "live": null, "faults": ["no lane"] },
+            { "tenant": "default", "name": "bad", "folder": "bad", "state": "refused", "live": null,
+              "faults": ["no lane"], "notes": [] },
         ],
     }))
     .unwrap();
