@@ -30,7 +30,7 @@ const OVERDUE: &str = "waits longer than queue_timeout";
 const UNANSWERED: &str = "requests without an answer";
 const TIMED_OUT: &str = "requests that ran into limits.timeout";
 const LONGEST: &str = "longest reply, three waits in turn";
-const GOOD: &str = "answered in full";
+const GOOD: &str = "answered with 2xx, all widths";
 
 const FIGURES: &[Spec] = &[
     none_of(OVERDUE),
@@ -64,6 +64,9 @@ pub(crate) async fn run(bench: &Bench, case: Case) -> anyhow::Result<Section> {
     };
     let mut section = bench.section(case, FIGURES, round).await?;
     collected.add_to(&mut section);
+    section
+        .notes
+        .push("At width 1 no `call` can succeed: A's one permit is its own caller's. It is refused in time.".into());
     for (_, host) in hosts {
         host.stop().await;
     }
