@@ -5,7 +5,10 @@ use std::{
     pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{
+            AtomicU8,
+            Ordering::{Relaxed, SeqCst},
+        },
     },
     task::{Context, Poll, Waker},
 };
@@ -17,21 +20,52 @@ use super::{
     turns::{State, Turns},
 };
 
+/// It waits in the line.
+const WAITING: u8 = 0;
+/// A turn is its own, as soon as its task is polled.
+const GRANTED: u8 = 1;
+/// Its task goes on, on its turn. Final.
+const TAKEN: u8 = 2;
+/// Its task was not polled in time: the turn is another's. Final.
+const REVOKED: u8 = 3;
+
 /// One task's wish for a turn.
-#[derive(Default)]
 pub(super) struct Claim {
-    granted: AtomicBool,
+    pub(super) who: Who,
+    state: AtomicU8,
     waker: Mutex<Option<Waker>>,
 }
 
 impl Claim {
-    /// Tells the task that the turn is its own.
+    pub(super) fn new(who: Who) -> Self {
+        Self { who, state: AtomicU8::new(WAITING), waker: Mutex::default() }
+    }
+
+    /// The turn is its own. The state of the turns is locked.
     pub(super) fn grant(&self) {
-        self.granted.store(true, Ordering::Release);
+        self.state.store(GRANTED, SeqCst);
+    }
+
+    /// Tells the task so.
+    pub(super) fn tell(&self) {
         let waker = self.waker().take();
         if let Some(waker) = waker {
             waker.wake();
         }
+    }
+
+    /// Takes the turn from who did not take it up; `false` when he did. The state of the turns is locked.
+    pub(super) fn revoke(&self) -> bool {
+        self.state.compare_exchange(GRANTED, REVOKED, SeqCst, SeqCst).is_ok()
+    }
+
+    /// Whether a turn is waiting for its task to be polled.
+    pub(super) fn is_granted(&self) -> bool {
+        self.state.load(SeqCst) == GRANTED
+    }
+
+    fn take(&self) -> bool {
+        self.state.compare_exchange(GRANTED, TAKEN, SeqCst, SeqCst).is_ok()
     }
 
     fn waker(&self) -> MutexGuard<'_, Option<Waker>> {
@@ -42,36 +76,38 @@ impl Claim {
 /// A place in the line for a turn. Dropping it gives the place, or the turn it came to, back.
 pub(super) struct Claimed {
     turns: Arc<Turns>,
-    who: Who,
     claim: Arc<Claim>,
     ticket: Ticket,
-    /// Whether the turn was taken over by a [`Turn`].
-    over: bool,
 }
 
 impl Claimed {
-    pub(super) fn new(turns: &Arc<Turns>, who: Who, claim: Arc<Claim>, ticket: Ticket) -> Self {
-        Self { turns: Arc::clone(turns), who, claim, ticket, over: false }
+    pub(super) fn new(turns: &Arc<Turns>, claim: Arc<Claim>, ticket: Ticket) -> Self {
+        Self { turns: Arc::clone(turns), claim, ticket }
     }
 
-    /// The turn, once it is granted.
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Turn> {
+    /// Ready when the line has been left, with a turn that may be taken or with one that was revoked.
+    fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
         // The waker goes in first: a grant after the check finds it.
         *self.claim.waker() = Some(cx.waker().clone());
-        if !self.claim.granted.load(Ordering::Acquire) {
-            return Poll::Pending;
-        }
-        self.over = true;
-        Poll::Ready(Turn { turns: Arc::clone(&self.turns), who: self.who, over: false })
+        if self.claim.state.load(SeqCst) == WAITING { Poll::Pending } else { Poll::Ready(()) }
+    }
+
+    /// The turn; `None` when it was revoked.
+    fn take(&self) -> Option<Turn> {
+        self.claim.take().then(|| Turn { turns: Arc::clone(&self.turns), who: self.claim.who, over: false })
     }
 }
 
 impl Drop for Claimed {
     fn drop(&mut self) {
-        if self.over {
-            return;
+        if self.claim.state.load(SeqCst) != TAKEN {
+            self.turns.change(|state| {
+                // Out of the line but neither taken nor revoked: it was granted, and nobody will take it up.
+                if !state.remove(self.ticket) && self.claim.revoke() {
+                    state.give_back(self.claim.who, 0);
+                }
+            });
         }
-        self.turns.change(|state| state.withdraw(self.who, self.ticket));
     }
 }
 
@@ -110,14 +146,35 @@ pub(super) struct GiveWay {
     task: Arc<Task>,
     first: Option<Pin<Box<dyn Future<Output = ()> + Send + Sync>>>,
     claim: Option<Claimed>,
-    turn: Option<Turn>,
 }
 
 impl GiveWay {
     /// Until it is over, the task counts as busy although it is pending.
     pub(super) fn new(task: Arc<Task>, claim: Option<Claimed>) -> Self {
-        task.run.yielding.store(true, Ordering::Relaxed);
-        Self { task, first: Some(Box::pin(tokio::task::yield_now())), claim, turn: None }
+        task.run.yielding.store(true, Relaxed);
+        Self { task, first: Some(Box::pin(tokio::task::yield_now())), claim }
+    }
+
+    /// Ready with a turn, or without one when none is needed.
+    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<Option<Turn>> {
+        loop {
+            if let Some(claim) = &self.claim
+                && claim.poll(cx).is_pending()
+            {
+                // Waiting for a turn lets the runtime's other work by.
+                self.first = None;
+                return Poll::Pending;
+            }
+            if let Some(first) = &mut self.first {
+                std::task::ready!(first.as_mut().poll(cx));
+                self.first = None;
+            }
+            let Some(claim) = self.claim.take() else { return Poll::Ready(None) };
+            if let Some(turn) = claim.take() {
+                return Poll::Ready(Some(turn));
+            }
+            self.claim = Some(claim.turns.claim(&self.task, None));
+        }
     }
 }
 
@@ -125,33 +182,17 @@ impl Future for GiveWay {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let this = &mut *self;
-        if let Some(claim) = &mut this.claim {
-            let Poll::Ready(turn) = claim.poll(cx) else {
-                // Waiting for a turn lets the runtime's other work by.
-                this.first = None;
-                return Poll::Pending;
-            };
-            this.claim = None;
-            this.turn = Some(turn);
+        if let Some(turn) = std::task::ready!(self.poll_turn(cx)) {
+            *self.task.run.turn() = Some(turn);
+            self.task.run.has_turn.store(true, Relaxed);
         }
-        if let Some(first) = &mut this.first
-            && first.as_mut().poll(cx).is_pending()
-        {
-            return Poll::Pending;
-        }
-        this.first = None;
-        if let Some(turn) = this.turn.take() {
-            *this.task.run.turn() = Some(turn);
-            this.task.run.has_turn.store(true, Ordering::Relaxed);
-        }
-        this.task.run.yielding.store(false, Ordering::Relaxed);
+        self.task.run.yielding.store(false, Relaxed);
         Poll::Ready(())
     }
 }
 
 impl Drop for GiveWay {
     fn drop(&mut self) {
-        self.task.run.yielding.store(false, Ordering::Relaxed);
+        self.task.run.yielding.store(false, Relaxed);
     }
 }

@@ -129,7 +129,15 @@ impl Lanes {
         nice: u8,
         runtime: &Handle,
     ) -> std::io::Result<Self> {
-        let home = Arc::new(Home { ticks, turns: Turns::new(turns), pool: Pool::new() });
+        let turns = Turns::new(turns, Arc::clone(&ticks));
+        let held = Arc::downgrade(&turns);
+        ticks.listen(Box::new(move || {
+            held.upgrade().is_some_and(|turns| {
+                turns.tick();
+                true
+            })
+        }));
+        let home = Arc::new(Home { ticks, turns, pool: Pool::new() });
         let threads = Mutex::new(Threads::start(&home.pool, compute_threads, nice, runtime)?);
         Ok(Self { inner: Arc::new(Inner { home, compute_threads, threads, _ticker: ticker }) })
     }

@@ -1,7 +1,7 @@
 //! Turns: what io work must win to run on after its second tick without waiting.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -13,13 +13,17 @@ use super::{
     fair::{Fair, Ticket},
     give_way::{Claim, Claimed, GiveWay, Turn},
     task::{Task, Verdict},
-    ticker::TICK,
+    ticker::{TICK, Ticks},
 };
+
+/// Ticks after which a granted turn must have been taken up. Far longer than a runtime takes to poll what was woken.
+const PATIENCE: u64 = 100;
 
 /// The turns of a host's io lane.
 pub(super) struct Turns {
     /// Turns that may be out at once.
     most: usize,
+    ticks: Arc<Ticks>,
     state: Mutex<State>,
     /// Mirrors of the state, for polls that need no turn.
     waiting: AtomicUsize,
@@ -32,6 +36,8 @@ pub(super) struct Turns {
 pub(super) struct State {
     fair: Fair<Arc<Claim>>,
     out: usize,
+    /// Turns that were granted and not taken up when it was last looked, with the tick counts of their grants.
+    granted: VecDeque<(Arc<Claim>, u64)>,
 }
 
 impl State {
@@ -41,21 +47,29 @@ impl State {
         self.fair.settle(who, nanos);
     }
 
-    /// `who` wants no turn any more; one that he was granted at this moment comes back.
-    pub(super) fn withdraw(&mut self, who: Who, ticket: Ticket) {
-        if self.fair.remove(ticket).is_none() {
-            self.give_back(who, 0);
+    /// Takes someone out of the line; `false` when he is not in it any more.
+    pub(super) fn remove(&mut self, ticket: Ticket) -> bool {
+        self.fair.remove(ticket).is_some()
+    }
+
+    /// Takes back the turns granted before `before` whose tasks have not been polled since.
+    fn revoke_older(&mut self, before: u64) {
+        while let Some((claim, _)) = self.granted.pop_front_if(|(_, granted)| *granted < before) {
+            if claim.revoke() {
+                self.give_back(claim.who, 0);
+            }
         }
     }
 }
 
 impl Turns {
     /// Turns for `most` at once.
-    pub(super) fn new(most: usize) -> Arc<Self> {
+    pub(super) fn new(most: usize, ticks: Arc<Ticks>) -> Arc<Self> {
         let estimate = u64::try_from(TICK.as_nanos()).unwrap_or(u64::MAX);
         Arc::new(Self {
             most,
-            state: Mutex::new(State { fair: Fair::new(estimate), out: 0 }),
+            ticks,
+            state: Mutex::new(State { fair: Fair::new(estimate), out: 0, granted: VecDeque::new() }),
             waiting: AtomicUsize::new(0),
             out: AtomicUsize::new(0),
             unpaid: Mutex::default(),
@@ -108,9 +122,9 @@ impl Turns {
 
     /// Lines up for a turn, and gives the last one back: in one step, so that whoever has had least so far can win
     /// again, instead of every turn going to whoever happens to be in the line.
-    fn claim(self: &Arc<Self>, task: &Task, last: Option<Turn>) -> Claimed {
-        let claim = Arc::new(Claim::default());
+    pub(super) fn claim(self: &Arc<Self>, task: &Task, last: Option<Turn>) -> Claimed {
         let (who, used) = (task.who(), task.bill());
+        let claim = Arc::new(Claim::new(who));
         let ticket = self.change(|state| {
             let ticket = state.fair.push(who, task.attained(), Arc::clone(&claim));
             match last {
@@ -119,7 +133,16 @@ impl Turns {
             }
             ticket
         });
-        Claimed::new(self, who, claim, ticket)
+        Claimed::new(self, claim, ticket)
+    }
+
+    /// At each tick: who was granted a turn and has not been polled for long loses it to who waits. Whoever polls
+    /// the task may be stuck, and no one's turn may hang on that.
+    pub(super) fn tick(&self) {
+        let now = self.ticks.count();
+        if self.waiting() > 0 && now > PATIENCE {
+            self.change(|state| state.revoke_older(now - PATIENCE));
+        }
     }
 
     /// Changes the state, gives out what turns are free, and wakes who got one.
@@ -134,13 +157,23 @@ impl Turns {
             && let Some((_, claim)) = state.fair.pop()
         {
             state.out += 1;
+            claim.grant();
             granted.push(claim);
+        }
+        if !granted.is_empty() {
+            let now = self.ticks.count();
+            state.granted.retain(|(claim, _)| claim.is_granted());
+            state.granted.extend(granted.iter().map(|claim| (Arc::clone(claim), now)));
+        }
+        if state.out == 0 {
+            // Nobody competes any more, so nobody owes.
+            self.unpaid().clear();
         }
         self.out.store(state.out, Ordering::Relaxed);
         self.waiting.store(state.fair.len(), Ordering::Relaxed);
         drop(state);
         for claim in granted {
-            claim.grant();
+            claim.tell();
         }
         changed
     }

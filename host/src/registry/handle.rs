@@ -88,8 +88,8 @@ pub struct Registry<L: Loader = EngineLoader> {
 }
 
 impl<L: Loader> Registry<L> {
-    /// Begins to serve: returns at once, and the first scan fills the table in `current`. When the settings are
-    /// strict, it returns after the first scan.
+    /// Begins to serve: returns at once; the first scan fills `current`, which was made with the same tenants. When
+    /// the settings are strict, it returns after the first scan.
     ///
     /// # Errors
     /// Only when strict: every fault in every manifest and component.

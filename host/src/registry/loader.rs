@@ -1,6 +1,6 @@
 //! How a revision becomes a guest that can serve: read, cap, compile (cache first), load.
 
-use std::{future::Future, path::Path, sync::Arc};
+use std::{future::Future, path::Path, sync::Arc, time::Instant};
 
 use super::compile_child::Compiler;
 use crate::{
@@ -8,6 +8,7 @@ use crate::{
     diagnostic::Diagnostic,
     guest::{self, Engines, Kind},
     store::{CodeCache, CodeKey},
+    telemetry::Metrics,
     units::ByteSize,
 };
 
@@ -45,12 +46,19 @@ pub struct EngineLoader {
     cache: CodeCache,
     compiler: Compiler,
     max_memory: ByteSize,
+    metrics: Arc<Metrics>,
 }
 
 impl EngineLoader {
     /// `max_memory` is the size of an instance slot: no manifest gets more.
-    pub fn new(engines: Arc<Engines>, cache: CodeCache, compiler: Compiler, max_memory: ByteSize) -> Self {
-        Self { engines, cache, compiler, max_memory }
+    pub fn new(
+        engines: Arc<Engines>,
+        cache: CodeCache,
+        compiler: Compiler,
+        max_memory: ByteSize,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        Self { engines, cache, compiler, max_memory, metrics }
     }
 
     /// Compiled code for a component: from the cache, else from the compile child.
@@ -62,7 +70,9 @@ impl EngineLoader {
         if let Some(artefact) = self.cache.get(&key) {
             return Ok(artefact);
         }
+        let begun = Instant::now();
         let artefact = self.compiler.compile(lane, file, component).await.map_err(|fault| fault.to_string())?;
+        self.metrics.compiled(begun.elapsed());
         if let Err(error) = self.cache.put(&key, &artefact) {
             tracing::warn!(%error, "compiled code could not be cached; the next start compiles it again");
         }
@@ -74,11 +84,15 @@ impl Loader for EngineLoader {
     type Guest = guest::Plugin;
 
     fn read(&self, file: &Path, text: &[u8]) -> Result<Manifest, Vec<Diagnostic>> {
-        seam::parse(file, text)
+        match std::str::from_utf8(text) {
+            Ok(text) => Manifest::parse(text, file),
+            Err(error) => Err(vec![Diagnostic::new(file, format!("is not UTF-8: {error}"))]),
+        }
     }
 
     fn cap(&self, manifest: &Manifest, caps: &Caps) -> (Manifest, Vec<String>) {
-        seam::capped(manifest, caps, self.max_memory)
+        let (manifest, notes) = manifest.capped(caps, self.max_memory);
+        (manifest, notes.iter().map(ToString::to_string).collect())
     }
 
     async fn load(&self, manifest: &Manifest, component: &[u8]) -> Result<guest::Plugin, Vec<String>> {
@@ -98,18 +112,5 @@ impl Loader for EngineLoader {
             Kind::Http03 => "wasi:http 0.3",
             Kind::Cgi => "cgi",
         }
-    }
-}
-
-/// Stands where `config` will.
-mod seam {
-    use super::*;
-
-    pub(super) fn parse(file: &Path, _text: &[u8]) -> Result<Manifest, Vec<Diagnostic>> {
-        Err(vec![Diagnostic::new(file, "manifests cannot be read yet")])
-    }
-
-    pub(super) fn capped(manifest: &Manifest, _caps: &Caps, _max_memory: ByteSize) -> (Manifest, Vec<String>) {
-        (manifest.clone(), Vec::new())
     }
 }

@@ -35,7 +35,7 @@ pub use loader::{EngineLoader, Loader};
 pub use revision::{Digest, MANIFEST_FILE, MAX_COMPONENT, QUIET, Revision};
 pub use status::{LiveStatus, PluginStatus, State, Status};
 pub use table::{Found, Table};
-pub use tenants::{DEFAULT_TENANT, TenantSpec};
+pub use tenants::TenantSpec;
 pub use watch::WatchMode;
 
 #[cfg(test)]

@@ -169,12 +169,13 @@ impl<G> Choice<'_, G> {
     }
 }
 
-/// The methods that two routes share.
+/// The methods that two routes share. A route for GET takes HEAD too.
 fn overlap(a: &Methods, b: &Methods) -> Option<Methods> {
     match (a, b) {
         (Methods::All, other) | (other, Methods::All) => Some(other.clone()),
-        (Methods::Only(a), Methods::Only(b)) => {
-            let shared: Vec<_> = a.iter().filter(|method| b.contains(method)).cloned().collect();
+        (Methods::Only(ours), Methods::Only(theirs)) => {
+            let mut shared: Vec<_> = ours.iter().filter(|method| b.accepts(method)).cloned().collect();
+            shared.extend(theirs.iter().filter(|method| a.accepts(method) && !ours.contains(method)).cloned());
             (!shared.is_empty()).then_some(Methods::Only(shared))
         }
     }

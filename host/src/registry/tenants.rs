@@ -8,12 +8,9 @@ use std::{
 
 use super::live::Owner;
 use crate::{
-    config::{Caps, Settings, TenantPlace},
+    config::{Caps, Settings, Tenant, TenantPlace},
     lanes::{PluginId, TenantId, Who},
 };
-
-/// The tenant of a host without `[tenant.*]`.
-pub const DEFAULT_TENANT: &str = "default";
 
 /// One tenant: where its plugins lie, where its routes live, what it may have.
 #[derive(Clone, Debug)]
@@ -33,28 +30,14 @@ pub struct TenantSpec {
 impl TenantSpec {
     /// The tenants of a host that serves `dir`, in the order of their names.
     pub fn from_settings(settings: &Settings, dir: &Path) -> Vec<Self> {
-        if settings.tenants.is_empty() {
-            return vec![Self::default_tenant(dir)];
-        }
-        let spec = |(name, tenant): (&String, &crate::config::Tenant)| Self {
-            name: name.as_str().into(),
-            folder: dir.join(&tenant.folder),
-            place: tenant.place.clone(),
+        let spec = |(name, tenant): (String, Tenant)| Self {
+            name: name.into(),
+            folder: dir.join(tenant.folder),
+            place: tenant.place,
             weight: tenant.weight,
-            caps: tenant.caps.clone(),
+            caps: tenant.caps,
         };
-        settings.tenants.iter().map(spec).collect()
-    }
-
-    /// The one tenant of a plain folder: every host and path, no caps.
-    pub fn default_tenant(dir: &Path) -> Self {
-        Self {
-            name: DEFAULT_TENANT.into(),
-            folder: dir.to_owned(),
-            place: TenantPlace::Everywhere,
-            weight: 1,
-            caps: Caps::default(),
-        }
+        settings.tenants().into_iter().map(spec).collect()
     }
 
     pub(super) fn owner(&self) -> Owner {

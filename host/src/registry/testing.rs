@@ -22,7 +22,9 @@ use super::{
     watch::WatchMode,
 };
 use crate::{
-    config::{Build, Caps, Grants, Instances, Lane, Limits, Manifest, Methods, OnDisconnect, Route, TenantPlace},
+    config::{
+        Build, Caps, Grants, Instances, Lane, Limits, Manifest, Methods, OnDisconnect, Route, Settings, TenantPlace,
+    },
     diagnostic::Diagnostic,
     telemetry::Metrics,
     units::ByteSize,
@@ -154,7 +156,7 @@ impl Served {
     /// Settings that look when asked and wait for nothing.
     pub(super) fn settings(&self) -> RegistrySettings {
         RegistrySettings {
-            tenants: vec![TenantSpec::default_tenant(self.0.path())],
+            tenants: TenantSpec::from_settings(&Settings::default(), self.0.path()),
             quiet: Duration::ZERO,
             leave_after: Duration::ZERO,
             drain: Duration::from_secs(3600),

@@ -6,6 +6,7 @@
 //! and a slot from a reserve of its hop ([`Slots`]). All of it is decided under one short lock by a structure that
 //! knows no clock and no waker (`state`).
 
+mod known;
 mod permit;
 mod ready;
 mod slots;

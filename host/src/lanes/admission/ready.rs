@@ -103,6 +103,12 @@ impl Ready {
         let firsts = open.filter_map(|need| self.by_need[need.index()].first());
         firsts.min_by_key(|&(rank, place, _)| (rank, place)).map(|(_, _, plugin)| plugin)
     }
+
+    /// Whether no plugin could go.
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_need.iter().all(|candidates| candidates.tenants.is_empty() && candidates.ranked.is_empty())
+    }
 }
 
 impl Candidates {

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use super::super::{PluginId, TenantId, Who};
 use super::{
     Claim, Gate, HostLoad, PluginLoad, Slots,
-    ready::{Need, Place, Rank, Ready},
+    known::{Plugin, Tenant, Waiter},
+    ready::{Need, Ready},
     slots::{Shares, Taken},
 };
 use crate::config::Lane;
@@ -19,7 +20,7 @@ pub(super) struct Origin {
 }
 
 impl Origin {
-    fn is_direct(self) -> bool {
+    pub(super) fn is_direct(self) -> bool {
         self.hop == 0
     }
 }
@@ -56,75 +57,6 @@ pub(super) struct State<W> {
     ready: Ready,
     /// Counts arrivals and admissions: the order of things.
     moment: u64,
-}
-
-#[derive(Debug)]
-struct Tenant {
-    max: u32,
-    weight: u32,
-    in_flight: u32,
-    /// When one of its requests was last admitted.
-    served: u64,
-    /// Its plugins that are known.
-    plugins: usize,
-}
-
-impl Tenant {
-    fn rank(&self) -> Option<Rank> {
-        (self.in_flight < self.max).then(|| Rank::new(self.in_flight, self.weight, self.served))
-    }
-}
-
-#[derive(Debug)]
-struct Plugin<W> {
-    who: Who,
-    max: u32,
-    in_flight: u32,
-    background: u32,
-    shares: Shares,
-    /// Requests from outside, by arrival.
-    direct: BTreeMap<u64, Waiter<W>>,
-    /// Plugin calls, by arrival: in a queue of their own, for a request held at a gate that its caller's permits
-    /// shut must not hold the call behind it.
-    nested: BTreeMap<u64, Waiter<W>>,
-    /// Where it is in `ready`.
-    listed: Option<(Need, Place)>,
-}
-
-#[derive(Debug)]
-struct Waiter<W> {
-    waiter: W,
-    origin: Origin,
-}
-
-impl<W> Plugin<W> {
-    fn has_permit(&self) -> bool {
-        self.in_flight < self.max
-    }
-
-    fn waiting(&self) -> usize {
-        self.direct.len() + self.nested.len()
-    }
-
-    fn is_idle(&self) -> bool {
-        self.in_flight == 0 && self.background == 0 && self.waiting() == 0
-    }
-
-    fn need(&self, origin: Origin) -> Need {
-        if self.shares.has_room(origin) { Need::Room } else { Need::Slot(origin.lane) }
-    }
-
-    /// Where it belongs in `ready`.
-    fn listing(&self) -> Option<(Need, Place)> {
-        let (&arrived, first) = self.direct.first_key_value()?;
-        let place = Place { in_flight: self.in_flight, arrived };
-        self.has_permit().then(|| (self.need(first.origin), place))
-    }
-
-    fn load(&self) -> PluginLoad {
-        let waiting = u32::try_from(self.waiting()).unwrap_or(u32::MAX);
-        PluginLoad { who: self.who, in_flight: self.in_flight, background: self.background, waiting }
-    }
 }
 
 impl<W> State<W> {
@@ -215,6 +147,13 @@ impl<W> State<W> {
         }
     }
 
+    /// Whether nobody is remembered and nothing is taken.
+    #[cfg(test)]
+    pub(super) fn is_forgotten(&self) -> bool {
+        let nothing = HostLoad { in_flight: 0, io_slots: 0, compute_slots: 0 };
+        self.plugins.is_empty() && self.tenants.is_empty() && self.ready.is_empty() && self.host_load() == nothing
+    }
+
     /// The first gate that holds a request; `None` when it can go.
     fn gate(&self, plugin: &Plugin<W>, origin: Origin) -> Option<Gate> {
         let slot = plugin.need(origin) == Need::Room || self.taken.has_free(origin);
@@ -245,13 +184,10 @@ impl<W> State<W> {
             let (direct, nested) = (BTreeMap::new(), BTreeMap::new());
             Plugin { who, max: 0, in_flight: 0, background: 0, shares, direct, nested, listed: None }
         });
-        let tenant = self.tenants.entry(who.tenant).or_insert_with(|| Tenant {
-            max: 0,
-            weight: 1,
-            in_flight: 0,
-            served: 0,
-            plugins: 0,
-        });
+        self.moment += 1;
+        let served = self.moment;
+        let tenant =
+            self.tenants.entry(who.tenant).or_insert(Tenant { max: 0, weight: 1, in_flight: 0, served, plugins: 0 });
         tenant.plugins += usize::from(plugin.max == 0);
         let same = plugin.max == claim.plugin_max.max(1)
             && plugin.shares.per_instance() == claim.per_instance.max(1)

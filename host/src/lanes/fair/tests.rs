@@ -112,7 +112,7 @@ proptest! {
         for step in steps {
             pair.step(step)?;
         }
-        while pair.fair.len() > 0 {
+        while !pair.fair.is_empty() {
             pair.pop()?;
         }
         for who in std::mem::take(&mut pair.out) {

@@ -104,7 +104,8 @@ fn a_turn_comes_back_when_its_holder_waits() {
         guest.tick(1).await?;
         tokio::task::yield_now().await; // stands for any wait of the guest's own
         guest.tick(1).await?;
-        Ok::<_, End>(pending::<()>().await)
+        pending::<()>().await;
+        Ok::<_, End>(())
     });
     let wakes = Arc::new(Wakes::default());
     let mut out = Vec::new();
@@ -233,4 +234,38 @@ fn cancelled_work_ends_at_the_next_tick() {
     assert!(poll(&mut work, &Arc::default()).is_pending());
     task.cancel();
     assert_eq!(poll(&mut work, &Arc::default()), Poll::Ready(Ok(End::Cancelled)));
+}
+
+#[test]
+fn a_turn_that_is_not_taken_up_goes_to_who_waits() {
+    let bench = Bench::new(1, 0);
+    let mut first = holder(&bench, who(0, 0));
+    // Nobody polls the holder again, although it was woken.
+    let (mut second, laps) = spinner(&bench, who(1, 0));
+    let wakes = Arc::new(Wakes::default());
+    for _ in 0..2 {
+        assert!(poll(&mut second, &wakes).is_pending());
+    }
+    wakes.fired();
+    let mut ticks = 0;
+    while !wakes.fired() {
+        bench.ticks.tick();
+        ticks += 1;
+        assert!(ticks < 1000, "it waits for ever");
+    }
+    assert!(ticks > 50, "the holder had no time");
+    assert_eq!(bench.lanes.load().turns_out, 1);
+    let before = laps.load(Ordering::SeqCst);
+    for _ in 0..2 {
+        assert!(poll(&mut second, &wakes).is_pending());
+    }
+    assert!(laps.load(Ordering::SeqCst) > before, "it goes on");
+    // The first lines up again when it is polled after all, and has used less.
+    let first_wakes = Arc::new(Wakes::default());
+    assert!(poll(&mut first, &first_wakes).is_pending());
+    assert_eq!(bench.lanes.load().turns_waiting, 1);
+    drop(second);
+    assert!(first_wakes.fired());
+    drop(first);
+    assert_eq!((bench.lanes.load().turns_out, bench.lanes.load().turns_waiting), (0, 0));
 }

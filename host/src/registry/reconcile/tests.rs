@@ -1,8 +1,10 @@
 //! The registry over real folders: what is live follows what is written, and nothing bad gets in.
 
-use std::{fs, sync::atomic::Ordering::Relaxed};
+use std::{fs, path::PathBuf, sync::atomic::Ordering::Relaxed};
 
 use http::Method;
+
+use futures_util::FutureExt;
 
 use super::*;
 use crate::registry::{
