@@ -118,13 +118,13 @@ impl Ground {
         let gates = Gates::new(settings.max_concurrent, io, compute);
         let current = Current::new(&tenants);
         // What loads plugins needs what runs them, for plugins that call plugins; `current` is where they meet.
-        let invoker = Invoker::new(current.clone(), lanes.clone(), gates, metrics);
+        let invoker = Invoker::new(current.clone(), lanes.clone(), gates, metrics.clone());
         let engines = Engines::new(&engine, &lanes, Arc::new(invoker.clone()))?;
         let data = data_folder(settings, dir)?;
         let cache = CodeCache::open(&data, MAX_CACHE)
             .with_context(|| format!("compiled code cannot be kept in {}", data.display()))?;
         let compiler = Compiler::new(settings.compiler.clone(), engine, CompileLimits::default())?;
-        let loader = EngineLoader::new(engines, cache, compiler, settings.max_memory);
+        let loader = EngineLoader::new(engines, cache, compiler, settings.max_memory, metrics);
         Ok(Self { current, lanes, invoker, loader })
     }
 }
