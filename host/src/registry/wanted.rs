@@ -57,6 +57,11 @@ impl<G> Default for Wanted<G> {
 }
 
 impl<G> Wanted<G> {
+    /// Notes which state of the files was read.
+    pub(super) fn settled(&mut self, stamps: Stamps) {
+        (self.stamps, self.unsettled) = (Some(stamps), None);
+    }
+
     /// Whether it is decided what becomes of the folder's first state.
     pub(super) fn decided(&self) -> bool {
         (self.stamps.is_some() || !self.faults.is_empty()) && !self.build.pending()
