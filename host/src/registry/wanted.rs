@@ -75,6 +75,7 @@ impl<G> Wanted<G> {
     fn state(&self) -> State {
         let same = matches!((&self.new, &self.live), (Some(new), Some(live)) if Arc::ptr_eq(new, live));
         match (self.reasons().next().is_some(), same) {
+            _ if self.missing.is_some() => State::Leaving,
             _ if self.build.pending() => State::Building,
             (false, true) => State::Live,
             (true, _) if self.live.is_some() => State::Outdated,
