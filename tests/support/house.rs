@@ -35,7 +35,8 @@ const BIN: &str = "WASMBAY_BIN";
 /// # Panics
 /// When it has not been built.
 pub fn guest(file: &str) -> PathBuf {
-    let folder = std::env::var(GUESTS).unwrap_or_else(|_| panic!("{GUESTS} is not set: eval \"$(cargo xtask guests)\""));
+    let folder =
+        std::env::var(GUESTS).unwrap_or_else(|_| panic!("{GUESTS} is not set: eval \"$(cargo xtask guests)\""));
     let path = Path::new(&folder).join(file);
     assert!(path.exists(), "{} is not built: cargo xtask guests", path.display());
     path

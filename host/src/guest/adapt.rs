@@ -1,11 +1,11 @@
 //! What authors hand in, as a component: components as they are, preview1 commands with an adapter around them, and text
 //! in either form.
 
-use std::{borrow::Cow, path::Path};
+use std::{borrow::Cow, collections::BTreeSet, path::Path};
 
 use anyhow::{Context as _, anyhow, bail};
 use wasi_preview1_component_adapter_provider as preview1;
-use wasmtime::{Engine, Module};
+use wasmparser::{Parser, Payload, Validator};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::{Resolve, UnresolvedPackageGroup, WorldId};
 
@@ -24,14 +24,44 @@ pub(super) fn component(file: &Path, bytes: &[u8]) -> anyhow::Result<Vec<u8>> {
     if !wasm.starts_with(b"\0asm") {
         bail!("the file is neither WebAssembly nor its text form");
     }
-    let module =
-        Module::new(&Engine::default(), &wasm).map_err(|error| anyhow!("the module is not valid: {error:#}"))?;
-    let preview1 = module.imports().any(|import| import.module() == preview1::WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME);
-    let command = module.exports().any(|export| export.name() == "_start");
+    let module = Outline::read(&wasm).context("the module is not valid")?;
+    let preview1 = module.imports.iter().any(|name| name == preview1::WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME);
+    let command = module.exports.iter().any(|name| name == "_start");
     match (preview1 || command, command) {
         (true, true) => adapted(&wasm, preview1::WASI_SNAPSHOT_PREVIEW1_COMMAND_ADAPTER),
         (true, false) => adapted(&wasm, preview1::WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER),
         _ => encode(ComponentEncoder::default(), &with_world(wasm, &module)?),
+    }
+}
+
+/// What a core module's edges tell. Read without compiling it: only what comes out in the end is compiled.
+struct Outline {
+    /// The modules it imports from.
+    imports: BTreeSet<String>,
+    /// The names it exports.
+    exports: BTreeSet<String>,
+}
+
+impl Outline {
+    fn read(wasm: &[u8]) -> anyhow::Result<Self> {
+        Validator::new().validate_all(wasm)?;
+        let (mut imports, mut exports) = (BTreeSet::new(), BTreeSet::new());
+        for payload in Parser::new(0).parse_all(wasm) {
+            match payload? {
+                Payload::ImportSection(section) => {
+                    for import in section.into_imports() {
+                        imports.insert(import?.module.to_owned());
+                    }
+                }
+                Payload::ExportSection(section) => {
+                    for export in section {
+                        exports.insert(export?.name.to_owned());
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(Self { imports, exports })
     }
 }
 
@@ -55,27 +85,22 @@ fn encode(encoder: ComponentEncoder, wasm: &[u8]) -> anyhow::Result<Vec<u8>> {
 
 /// A core module that names its imports and exports canonically (`wasi:http/types@0.2.x`, and so on) but does not carry
 /// the world they come from: the world is told from the names.
-fn with_world<'a>(wasm: Cow<'a, [u8]>, module: &Module) -> anyhow::Result<Cow<'a, [u8]>> {
+fn with_world<'a>(wasm: Cow<'a, [u8]>, module: &Outline) -> anyhow::Result<Cow<'a, [u8]>> {
     if wit_component::metadata::decode(&wasm).is_ok_and(|(rest, _)| rest.is_some()) {
         return Ok(wasm);
     }
-    let mut imports: Vec<_> = module.imports().map(|import| import.module().to_owned()).collect();
-    let mut exports: Vec<_> =
-        module.exports().filter_map(|export| Some(export.name().split_once('#')?.0.to_owned())).collect();
-    imports.sort();
-    imports.dedup();
-    exports.sort();
-    exports.dedup();
+    let handlers = module.exports.iter().filter_map(|name| Some(name.split_once('#')?.0.to_owned()));
+    let exports: BTreeSet<_> = handlers.collect();
     if exports.is_empty() {
         bail!("the module exports no handler: neither `wasi:http/incoming-handler@0.2.x#handle` nor `_start`");
     }
-    let (resolve, world) = world(&imports, &exports)?;
+    let (resolve, world) = world(&module.imports, &exports)?;
     let mut wasm = wasm.into_owned();
     embed_component_metadata(&mut wasm, &resolve, world, StringEncoding::UTF8)?;
     Ok(wasm.into())
 }
 
-fn world(imports: &[String], exports: &[String]) -> anyhow::Result<(Resolve, WorldId)> {
+fn world(imports: &BTreeSet<String>, exports: &BTreeSet<String>) -> anyhow::Result<(Resolve, WorldId)> {
     let mut text = String::from("package wasmbay:text;\nworld plugin {\n");
     for import in imports {
         text += &format!("  import {import};\n");
