@@ -59,6 +59,9 @@ pub trait Behind: Send + Sync + 'static {
     /// Resolves once every plugin is live or refused.
     fn settled(&self) -> impl Future<Output = ()> + Send;
 
+    /// Brings those metrics up to date that are read where they arise: called before they are shown.
+    fn measure(&self, metrics: &Metrics);
+
     /// What `wasmbay status` shows.
     fn status(&self) -> serde_json::Value;
 
@@ -202,6 +205,7 @@ impl<B: Behind> View for State<B> {
     }
 
     fn metrics(&self) -> String {
+        self.behind.measure(&self.metrics);
         self.metrics.encode()
     }
 

@@ -49,7 +49,8 @@ fn live(args: ServeArgs, mode: Mode) -> anyhow::Result<Exit> {
         Err(faults) => return Ok(refuse(&faults, Exit::Usage)),
     };
     host::raise_open_files();
-    runtime()?.block_on(async {
+    let runtime = runtime()?;
+    let exit = runtime.block_on(async {
         let mut signals = Signals::listen()?;
         let starting = async {
             let started = Host::start(&settings, &args.dir, mode, args.strict).await?;
@@ -77,7 +78,10 @@ fn live(args: ServeArgs, mode: Mode) -> anyhow::Result<Exit> {
             () = signals.next() => tracing::warn!("ended by a second signal"),
         }
         Ok(Exit::Ok)
-    })
+    });
+    // Nothing that still runs may hold up the end: after a drain nothing does, after a second signal nobody waits.
+    runtime.shutdown_background();
+    exit
 }
 
 fn check(dir: &Path, json: bool, options: Options) -> anyhow::Result<Exit> {

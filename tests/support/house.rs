@@ -9,7 +9,10 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use tempfile::TempDir;
-use tokio::time::{interval, timeout};
+use tokio::{
+    task::JoinHandle,
+    time::{interval, timeout},
+};
 use wasmbay::{
     config::Settings,
     host::{Host, Mode, Started},
@@ -32,7 +35,8 @@ const BIN: &str = "WASMBAY_BIN";
 /// # Panics
 /// When it has not been built.
 pub fn guest(file: &str) -> PathBuf {
-    let folder = std::env::var(GUESTS).unwrap_or_else(|_| panic!("{GUESTS} is not set: eval \"$(cargo xtask guests)\""));
+    let folder =
+        std::env::var(GUESTS).unwrap_or_else(|_| panic!("{GUESTS} is not set: eval \"$(cargo xtask guests)\""));
     let path = Path::new(&folder).join(file);
     assert!(path.exists(), "{} is not built: cargo xtask guests", path.display());
     path
@@ -160,6 +164,12 @@ impl House {
     /// What broke.
     pub async fn try_get(&self, path: &str) -> Result<Answer> {
         self.connect().await.get(path).await
+    }
+
+    /// Asks over a connection of its own, on a task of its own.
+    pub fn ask(&self, path: &str) -> JoinHandle<Result<Answer>> {
+        let (addr, path) = (self.host.public(), path.to_owned());
+        tokio::spawn(async move { Connection::open(addr, Protocol::Http1).await?.get(&path).await })
     }
 
     /// The value of a plugin's metric, 0 while it has none.

@@ -92,6 +92,7 @@ pub(super) fn state(state: State) -> &'static str {
         State::Refused => "refused",
         State::Building => "building",
         State::Waiting => "waiting",
+        State::Leaving => "leaving",
     }
 }
 

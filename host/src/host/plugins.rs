@@ -17,7 +17,7 @@ use tokio::{
 use super::{Behind, Mode};
 use crate::{
     body::Body,
-    config::Settings,
+    config::{Lane, Settings},
     diagnostic::Diagnostic,
     failure::Failure,
     guest::{EngineSettings, Engines},
@@ -42,6 +42,7 @@ pub struct Plugins {
     registry: Registry,
     current: Current,
     lanes: Lanes,
+    gates: Gates,
     wasi_http_03: bool,
 }
 
@@ -63,10 +64,10 @@ impl Plugins {
     ) -> anyhow::Result<Result<Self, Vec<Diagnostic>>> {
         let ground = Ground::lay(settings, dir, metrics.clone())?;
         let wanted = RegistrySettings { strict, build: mode == Mode::Dev, ..RegistrySettings::new(settings, dir) };
-        let Ground { current, lanes, invoker, loader } = ground;
+        let Ground { current, lanes, gates, invoker, loader } = ground;
         let wasi_http_03 = settings.http_03();
         let started = Registry::start(wanted, loader, current.clone(), metrics).await;
-        Ok(started.map(|registry| Self { invoker, registry, current, lanes, wasi_http_03 }))
+        Ok(started.map(|registry| Self { invoker, registry, current, lanes, gates, wasi_http_03 }))
     }
 
     /// Which plugins are live, and which are not.
@@ -96,6 +97,7 @@ pub async fn check(settings: &Settings, dir: &Path) -> anyhow::Result<CheckRepor
 struct Ground {
     current: Current,
     lanes: Lanes,
+    gates: Gates,
     invoker: Invoker,
     loader: EngineLoader,
 }
@@ -118,14 +120,14 @@ impl Ground {
         let gates = Gates::new(settings.max_concurrent, io, compute);
         let current = Current::new(&tenants);
         // What loads plugins needs what runs them, for plugins that call plugins; `current` is where they meet.
-        let invoker = Invoker::new(current.clone(), lanes.clone(), gates, metrics);
+        let invoker = Invoker::new(current.clone(), lanes.clone(), gates.clone(), Arc::clone(&metrics));
         let engines = Engines::new(&engine, &lanes, Arc::new(invoker.clone()))?;
         let data = data_folder(settings, dir)?;
         let cache = CodeCache::open(&data, MAX_CACHE)
             .with_context(|| format!("compiled code cannot be kept in {}", data.display()))?;
         let compiler = Compiler::new(settings.compiler.clone(), engine, CompileLimits::default())?;
-        let loader = EngineLoader::new(engines, cache, compiler, settings.max_memory);
-        Ok(Self { current, lanes, invoker, loader })
+        let loader = EngineLoader::new(engines, cache, compiler, settings.max_memory, metrics);
+        Ok(Self { current, lanes, gates, invoker, loader })
     }
 }
 
@@ -154,6 +156,18 @@ impl Behind for Plugins {
 
     async fn settled(&self) {
         self.registry.first_scan().await;
+    }
+
+    fn measure(&self, metrics: &Metrics) {
+        let host = self.gates.host();
+        metrics.slots_taken(Lane::Io.name(), host.io_slots);
+        metrics.slots_taken(Lane::Compute.name(), host.compute_slots);
+        for plugin in self.current.table().plugins() {
+            let load = self.gates.plugin(plugin.who.plugin);
+            let (in_flight, waiting, background) =
+                load.map_or((0, 0, 0), |load| (load.in_flight, load.waiting, load.background));
+            plugin.metrics.load(in_flight, waiting, background);
+        }
     }
 
     fn status(&self) -> Value {

@@ -31,6 +31,10 @@ impl Behind for StandIn {
         self.settled.subscribe().wait_for(|settled| *settled).await.expect("the sender lives");
     }
 
+    fn measure(&self, metrics: &Metrics) {
+        metrics.slots_taken("io", 3);
+    }
+
     fn status(&self) -> serde_json::Value {
         serde_json::json!({ "plugins": [] })
     }
@@ -75,7 +79,9 @@ async fn requests_are_let_in_once_every_plugin_is_live_or_refused() {
     host.ready().await;
     assert!(get(host.admin(), "/readyz").await.starts_with("HTTP/1.1 200 "));
     assert!(get(host.public(), "/").await.ends_with("answered"));
-    assert!(get(host.admin(), "/metrics").await.contains("wasmbay_unrouted_requests_total{code=\"unavailable\"} 1"));
+    let metrics = get(host.admin(), "/metrics").await;
+    assert!(metrics.contains("wasmbay_unrouted_requests_total{code=\"unavailable\"} 1"), "{metrics}");
+    assert!(metrics.contains("wasmbay_instance_slots_taken{lane=\"io\"} 3"), "{metrics}");
 }
 
 #[tokio::test]

@@ -55,6 +55,8 @@ pub(super) struct Job {
 pub(super) struct Remote<T> {
     job: Arc<Job>,
     result: oneshot::Receiver<Result<T, Panicked>>,
+    /// Whether the result was handed out: there is nothing to cancel any more.
+    done: bool,
 }
 
 impl<T: Send + 'static> Remote<T> {
@@ -79,20 +81,24 @@ impl<T: Send + 'static> Remote<T> {
             ticket: Mutex::new(None),
         });
         job.wake_by_ref();
-        Self { job, result }
+        Self { job, result, done: false }
     }
 
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, Panicked>> {
-        Pin::new(&mut self.result).poll(cx).map(|received| {
-            received.unwrap_or_else(|_| Err(Panicked("the compute lane was closed before the work's end".to_owned())))
-        })
+        let received = std::task::ready!(Pin::new(&mut self.result).poll(cx));
+        self.done = true;
+        Poll::Ready(
+            received.unwrap_or_else(|_| Err(Panicked("the compute lane was closed before the work's end".to_owned()))),
+        )
     }
 }
 
 impl<T> Drop for Remote<T> {
     fn drop(&mut self) {
-        self.job.task.cancel();
-        self.job.cancel();
+        if !self.done {
+            self.job.task.cancel();
+            self.job.cancel();
+        }
     }
 }
 
@@ -205,7 +211,7 @@ impl Job {
     }
 
     fn drop_future(&self) {
-        let future = self.future().take();
+        let Some(future) = self.future().take() else { return };
         let metered = self.task.enter();
         // Nobody waits for the work: its panic has been reported by the panic hook.
         let _ = catch(|| drop(future));

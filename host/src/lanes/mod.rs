@@ -145,7 +145,7 @@ impl Lanes {
     /// Runs `future` as `task` in its lane.
     ///
     /// Io work runs when the handle is polled, on the polling thread: poll it from a task of the runtime's own, not
-    /// inside other work. Compute work starts at once, on a pool thread, whether the handle is polled or not.
+    /// inside other work, and whenever it was woken, not only when its output is wanted. Compute work starts at once, on a pool thread, whether the handle is polled or not.
     ///
     /// # Panics
     /// If the task was run before.

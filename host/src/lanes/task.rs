@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Home, Lane, Who, clock, give_way::Turn};
+use super::{Home, Lane, Who, clock, give_way::Turn, ticker::Busy};
 
 /// What a running task has to do at an interruption. See [`Task::interrupted`].
 pub enum Verdict {
@@ -161,12 +161,12 @@ impl Task {
 
     /// Meters what this thread does until the guard is dropped.
     pub(super) fn enter(&self) -> Metered<'_> {
-        if let Some(home) = self.home.get() {
-            let now = home.ticks.count();
-            self.seen.store(now, Relaxed);
-            self.slice.store(now, Relaxed);
-        }
-        self.meter.enter()
+        let home = self.home.get().expect("a task enters after it was run");
+        let busy = home.ticks.enter();
+        let now = home.ticks.count();
+        self.seen.store(now, Relaxed);
+        self.slice.store(now, Relaxed);
+        self.meter.enter(busy)
     }
 
     /// CPU time used, in nanoseconds, since the last bill: to be charged by the caller.
@@ -207,11 +207,11 @@ thread_local! {
 }
 
 impl Meter {
-    fn enter(&self) -> Metered<'_> {
+    fn enter(&self, busy: Busy) -> Metered<'_> {
         let began = clock::thread_cpu();
         self.since.store(began, Relaxed);
         self.thread.store(TOKEN.with(|token| *token), Relaxed);
-        Metered { meter: self, began, outer: INNER.replace(0) }
+        Metered { meter: self, began, outer: INNER.replace(0), _busy: busy }
     }
 
     fn read(&self) -> u64 {
@@ -230,6 +230,7 @@ pub(super) struct Metered<'a> {
     began: u64,
     /// What [`INNER`] was for the task around this one.
     outer: u64,
+    _busy: Busy,
 }
 
 impl Drop for Metered<'_> {

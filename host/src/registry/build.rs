@@ -36,11 +36,10 @@ const LINE: usize = 2000;
 pub(super) async fn run(plugin: &str, folder: &Path, command: &str, limit: Duration) -> Result<(), String> {
     tracing::info!(plugin, command, "building");
     let mut group = Group::start(folder, command).map_err(|error| format!("the build could not start: {error}"))?;
-    let (stdout, stderr) = (group.child.stdout.take(), group.child.stderr.take());
+    let output = group.child.stdout.take();
     let mut tail = VecDeque::new();
     let finished = timeout(limit, async {
-        let output = merge(plugin, stdout, stderr, &mut tail);
-        let (status, ()) = tokio::join!(group.finish(), output);
+        let (status, ()) = tokio::join!(group.finish(), follow(plugin, output, &mut tail));
         status
     });
     let outcome = match finished.await {
@@ -65,11 +64,11 @@ impl Group {
     fn start(folder: &Path, command: &str) -> io::Result<Self> {
         let child = Command::new("sh")
             .arg("-c")
-            .arg(command)
+            // Both streams into one pipe: their lines stay in order.
+            .arg(format!("exec 2>&1\n{command}"))
             .current_dir(folder)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
             .process_group(0)
             .kill_on_drop(true)
             .spawn()?;
@@ -106,26 +105,16 @@ impl Drop for Group {
     }
 }
 
-/// Logs both streams line by line and keeps the last lines.
-async fn merge(
-    plugin: &str,
-    stdout: Option<impl AsyncRead + Unpin>,
-    stderr: Option<impl AsyncRead + Unpin>,
-    tail: &mut VecDeque<String>,
-) {
-    let (Some(stdout), Some(stderr)) = (stdout, stderr) else { return };
-    let (mut stdout, mut stderr) = (BufReader::new(stdout), BufReader::new(stderr));
-    let (mut out, mut err) = (Vec::new(), Vec::new());
-    let (mut out_open, mut err_open) = (true, true);
-    while out_open || err_open {
-        let line = tokio::select! {
-            more = next_line(&mut stdout, &mut out), if out_open => { out_open = more; &mut out }
-            more = next_line(&mut stderr, &mut err), if err_open => { err_open = more; &mut err }
-        };
+/// Logs the output line by line and keeps the last lines.
+async fn follow(plugin: &str, output: Option<impl AsyncRead + Unpin>, tail: &mut VecDeque<String>) {
+    let Some(output) = output else { return };
+    let (mut output, mut line, mut open) = (BufReader::new(output), Vec::new(), true);
+    while open {
+        open = next_line(&mut output, &mut line).await;
         if line.is_empty() {
             continue;
         }
-        let text = String::from_utf8_lossy(line).trim_end().to_owned();
+        let text = String::from_utf8_lossy(&line).trim_end().to_owned();
         line.clear();
         tracing::info!(target: "wasmbay::build", plugin, "{text}");
         if tail.len() == KEPT_LINES {
@@ -136,8 +125,6 @@ async fn merge(
 }
 
 /// Reads on to the end of a line, of the stream, or of what a line may hold. Whether there may be more.
-///
-/// Cancel safe: what was read stays in `line`.
 async fn next_line(stream: &mut (impl AsyncBufReadExt + Unpin), line: &mut Vec<u8>) -> bool {
     loop {
         let Ok(buffer) = stream.fill_buf().await else { return false };

@@ -1,7 +1,6 @@
 //! When a plugin is to be built again. Pure: what the sources are is handed in.
 
-use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::{collections::BTreeSet, path::PathBuf};
 
 use super::sources::Sources;
 use crate::config::Build;
@@ -28,9 +27,6 @@ impl BuildPlan {
         self.build = build.cloned();
         let up_to_date = |(built, sources): &(Build, Sources)| Some(built) == build && sources.same(now);
         self.stale = build.is_some() && !self.built.as_ref().is_some_and(up_to_date);
-        if build.is_none() {
-            self.failure = None;
-        }
     }
 
     /// The build that is to start, if one is.
@@ -45,7 +41,7 @@ impl BuildPlan {
 
     /// Why the last build failed.
     pub(super) fn failure(&self) -> Option<&String> {
-        self.failure.as_ref()
+        self.build.as_ref().and(self.failure.as_ref())
     }
 
     /// The sources known last, so that only changed files are read again.
@@ -142,6 +138,10 @@ mod tests {
         plan.finished(Err("no".to_owned()), sources("a=1"));
         assert_eq!(plan.failure().map(String::as_str), Some("no"));
         assert!(!due(&mut plan, "a=1"), "what failed is not tried again unchanged");
+        // The manifest cannot be read for a moment.
+        plan.look(None, &sources(""));
+        assert!(plan.failure().is_none() && !due(&mut plan, "a=1"));
+        assert_eq!(plan.failure().map(String::as_str), Some("no"));
         run(&mut plan, "a=2", "a=2");
         assert_eq!(plan.failure(), None);
     }

@@ -48,6 +48,8 @@ pub enum State {
     Building,
     /// Its files have not come to rest yet.
     Waiting,
+    /// Its manifest is gone. What served before serves on for a moment, in case this is a save.
+    Leaving,
 }
 
 /// The revision that serves.

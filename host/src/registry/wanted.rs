@@ -57,6 +57,11 @@ impl<G> Default for Wanted<G> {
 }
 
 impl<G> Wanted<G> {
+    /// Notes which state of the files was read.
+    pub(super) fn settled(&mut self, stamps: Stamps) {
+        (self.stamps, self.unsettled) = (Some(stamps), None);
+    }
+
     /// Whether it is decided what becomes of the folder's first state.
     pub(super) fn decided(&self) -> bool {
         (self.stamps.is_some() || !self.faults.is_empty()) && !self.build.pending()
@@ -70,6 +75,7 @@ impl<G> Wanted<G> {
     fn state(&self) -> State {
         let same = matches!((&self.new, &self.live), (Some(new), Some(live)) if Arc::ptr_eq(new, live));
         match (self.reasons().next().is_some(), same) {
+            _ if self.missing.is_some() => State::Leaving,
             _ if self.build.pending() => State::Building,
             (false, true) => State::Live,
             (true, _) if self.live.is_some() => State::Outdated,

@@ -20,6 +20,8 @@ pub(super) enum End {
     Gone,
     /// The drain's deadline has passed.
     Cut,
+    /// It was idle, was asked to leave and stayed.
+    Idle,
     /// A panic went through it.
     Panicked,
 }
@@ -38,6 +40,10 @@ pub(super) async fn finish<S>(end: End, state: &State, shared: &Shared<S>, write
         End::Cut => {
             shared.listener.cut("drain");
             (false, false)
+        }
+        End::Idle => {
+            shared.listener.cut("idle");
+            (true, false)
         }
         End::Panicked => {
             shared.metrics.panicked();

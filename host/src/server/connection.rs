@@ -1,7 +1,7 @@
 //! One connection, from its first byte to its close.
 //!
 //! hyper has no deadline before the first byte, no limit on a peer that stops reading, and cannot always see that the
-//! peer is gone: those are here (`decisions/0005-connections.md`).
+//! peer is gone: those are here (`decisions/0022-connections.md`).
 
 use std::{
     convert::Infallible,
@@ -33,14 +33,14 @@ use tokio::{
         TcpStream,
         tcp::{OwnedReadHalf, OwnedWriteHalf},
     },
-    sync::watch,
+    sync::{Notify, watch},
     time::{sleep, timeout},
 };
 
 use super::{
     Arrived, Limits, Phase, Shared, arriving,
     closing::{self, End},
-    filter,
+    filter, pace,
     streams::Streams,
     wire::Wire,
 };
@@ -110,13 +110,14 @@ pub(super) async fn serve<S, F>(
         let (shared, state) = (shared.clone(), state.clone());
         service_fn(move |request| answer(&shared, &state, request))
     };
+    let leave = Notify::new();
     let end = if is_http2 {
         let streams = Streams { state: state.clone(), phase: phase.clone(), shared: shared.clone() };
         let connection = http2(&shared.limits, streams).serve_connection(io, service);
-        drive(connection, &mut phase, pending(), idle(&state, &shared.limits)).await
+        drive(connection, &mut phase, pending(), idle(&state, &shared.limits, &leave), &leave).await
     } else {
         let connection = http1(&shared.limits).serve_connection(io, service);
-        drive(connection, &mut phase, gone(&write), pending()).await
+        drive(connection, &mut phase, gone(&write), pending(), &leave).await
     };
     closing::finish(end, &state, &shared, write).await;
 }
@@ -166,6 +167,7 @@ async fn drive<C>(
     phase: &mut watch::Receiver<Phase>,
     gone: impl Future<Output = ()>,
     idle: impl Future<Output = ()>,
+    leave: &Notify,
 ) -> End
 where
     C: GracefulConnection<Error = hyper::Error>,
@@ -185,7 +187,8 @@ where
                     }
                 }
                 () = gone.as_mut() => return End::Gone,
-                () = idle.as_mut(), if !leaving => {}
+                () = leave.notified(), if !leaving => {}
+                () = idle.as_mut() => return End::Idle,
             }
             leaving = true;
             connection.as_mut().graceful_shutdown();
@@ -208,17 +211,16 @@ async fn gone(write: &OwnedWriteHalf) {
     }
 }
 
-/// Resolves when an HTTP/2 connection has had no stream open at two looks in a row.
-async fn idle(state: &State, limits: &Limits) {
-    let mut quiet = false;
-    loop {
+/// Asks an HTTP/2 connection to `leave` when it has had no stream open at two looks in a row. Resolves when it has
+/// still not left one look later: its peer does not take the last bytes of a response, or is in no hurry to go.
+async fn idle(state: &State, limits: &Limits, leave: &Notify) {
+    let mut quiet = 0;
+    while quiet < 2 {
         sleep(limits.idle).await;
-        let quiet_now = state.streams.load(Ordering::Relaxed) == 0;
-        if quiet && quiet_now {
-            return;
-        }
-        quiet = quiet_now;
+        quiet = if state.streams.load(Ordering::Relaxed) == 0 { quiet + 1 } else { 0 };
     }
+    leave.notify_one();
+    sleep(limits.idle).await;
 }
 
 fn answer<S, F>(
@@ -237,5 +239,5 @@ where
     let (body, watch) = arriving::arriving(incoming, shared.limits.body_idle, http2, state.unread.clone());
     let refused = filter::check(&mut parts).err();
     let arrived = Arrived { request: Request::from_parts(parts, body), refused, peer: state.peer, body: watch };
-    (shared.service)(arrived).map(Ok)
+    (shared.service)(arrived).map(|response| Ok(response.map(pace::watched)))
 }

@@ -1,6 +1,6 @@
 //! The request filter: what every request must be before anybody looks at it, the same for HTTP/1 and HTTP/2.
 //!
-//! hyper parses; these are the checks it leaves to us (`decisions/0004-request-filter.md`). A request that passes has
+//! hyper parses; these are the checks it leaves to us (`decisions/0021-request-filter.md`). A request that passes has
 //! an absolute URI whose authority is the one `Host` it was sent with, a path with one spelling, and no header that
 //! belongs to the connection or to the host.
 

@@ -7,6 +7,7 @@ mod arriving;
 mod closing;
 mod connection;
 mod filter;
+mod pace;
 pub mod path;
 mod streams;
 mod wire;
@@ -48,9 +49,9 @@ pub struct Limits {
     pub head: Duration,
     /// The longest time that a reader waits for the next bytes of a request's body.
     pub body_idle: Duration,
-    /// The longest time that a client which has stopped reading is waited for.
+    /// The longest time that a client which has stopped reading, all or one HTTP/2 stream, is waited for.
     pub write_stall: Duration,
-    /// An HTTP/2 connection without a stream is closed after one to two of these.
+    /// An HTTP/2 connection without a stream is closed after one to two of these, and cut after one more.
     pub idle: Duration,
     /// How often an HTTP/2 peer is asked whether it is alive; half of it is the time it has to answer.
     pub ping: Duration,

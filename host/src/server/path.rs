@@ -1,6 +1,6 @@
 //! One spelling for each path: what is routed is what the guest sees, and nothing can be said in two ways.
 //!
-//! The rules (`decisions/0003-paths.md`):
+//! The rules (`decisions/0020-paths.md`):
 //! * `%XX` of an unreserved character becomes the character; every other `%XX` stays, in upper case;
 //! * what should have been encoded and is harmless (`{`, `"`, non-ASCII) becomes encoded;
 //! * `.` and `..` are resolved; `..` at the root stays at the root (RFC 3986, section 5.2.4);

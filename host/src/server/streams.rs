@@ -10,7 +10,7 @@ use futures_util::FutureExt;
 use hyper::rt::Executor;
 use tokio::sync::watch;
 
-use super::{Phase, Shared, connection::State};
+use super::{Phase, Shared, connection::State, pace};
 
 /// Runs an HTTP/2 connection's streams as tasks that hold the connection's place in a drain.
 pub(super) struct Streams<S> {
@@ -25,6 +25,20 @@ impl<S> Clone for Streams<S> {
     }
 }
 
+impl<S> Streams<S> {
+    /// Notes a stream that ended: whether it panicked, or `None` when its peer did not read.
+    fn ended(&self, panicked: Option<bool>) {
+        match panicked {
+            None => self.shared.listener.cut("stream-stall"),
+            Some(false) => {}
+            Some(true) => {
+                self.shared.metrics.panicked();
+                tracing::error!(peer = %self.state.peer, "a stream's task panicked");
+            }
+        }
+    }
+}
+
 impl<S, T> Executor<T> for Streams<S>
 where
     S: Send + Sync + 'static,
@@ -35,13 +49,14 @@ where
         self.state.streams.fetch_add(1, Ordering::Relaxed);
         tokio::spawn(async move {
             let stream = AssertUnwindSafe(stream).catch_unwind();
-            tokio::select! {
+            let stream = pace::paced(stream, held.shared.limits.write_stall);
+            let ended = tokio::select! {
                 biased;
-                result = stream => if result.is_err() {
-                    held.shared.metrics.panicked();
-                    tracing::error!(peer = %held.state.peer, "a stream's task panicked");
-                },
-                _ = held.phase.wait_for(|phase| *phase == Phase::Cut) => {}
+                result = stream => Some(result.map(|result| result.is_err())),
+                _ = held.phase.wait_for(|phase| *phase == Phase::Cut) => None,
+            };
+            if let Some(panicked) = ended {
+                held.ended(panicked);
             }
             held.state.streams.fetch_sub(1, Ordering::Relaxed);
         });

@@ -27,6 +27,7 @@ pub struct Metrics {
     pub(super) families: Families,
     plugins: Mutex<HashMap<(String, String), Weak<PluginMetrics>>>,
     unrouted: IntCounterVec,
+    slots: IntGaugeVec,
     connections: IntGaugeVec,
     accepted: IntCounterVec,
     accept_errors: IntCounterVec,
@@ -46,6 +47,7 @@ pub(super) struct Families {
     pub(super) fuel: IntCounterVec,
     pub(super) in_flight: IntGaugeVec,
     pub(super) waiting: IntGaugeVec,
+    pub(super) background: IntGaugeVec,
     pub(super) instances: IntCounterVec,
     pub(super) background_ends: IntCounterVec,
     pub(super) guest_lines_dropped: IntCounterVec,
@@ -81,6 +83,7 @@ impl Metrics {
             families,
             plugins: Mutex::default(),
             unrouted: make.counters(names::UNROUTED),
+            slots: make.gauges(names::SLOTS),
             connections: make.gauges(names::CONNECTIONS),
             accepted: make.counters(names::ACCEPTED),
             accept_errors: make.counters(names::ACCEPT_ERRORS),
@@ -139,6 +142,11 @@ impl Metrics {
         self.unrouted.with_label_values(&[code.row().name]).inc();
     }
 
+    /// Shows how many instance slots of a lane are taken.
+    pub fn slots_taken(&self, lane: &'static str, taken: u32) {
+        self.slots.with_label_values(&[lane]).set(taken.into());
+    }
+
     /// Counts a panic in the host's own code.
     pub fn panicked(&self) {
         self.panics.inc();
@@ -184,6 +192,7 @@ impl Families {
             fuel: make.counters(names::FUEL),
             in_flight: make.gauges(names::IN_FLIGHT),
             waiting: make.gauges(names::WAITING),
+            background: make.gauges(names::BACKGROUND),
             instances: make.counters(names::INSTANCES),
             background_ends: make.counters(names::BACKGROUND_ENDS),
             guest_lines_dropped: make.counters(names::GUEST_LINES_DROPPED),
@@ -199,7 +208,7 @@ impl Families {
         for family in [&self.fuel, &self.instances, &self.guest_lines_dropped] {
             let _ = family.remove_label_values(key);
         }
-        for family in [&self.in_flight, &self.waiting] {
+        for family in [&self.in_flight, &self.waiting, &self.background] {
             let _ = family.remove_label_values(key);
         }
         let codes = crate::failure::TABLE.iter().map(|row| row.name).chain(["ok"]);
@@ -264,6 +273,7 @@ mod tests {
         let listener = metrics.listener("public");
         listener.cut("idle");
         metrics.unrouted(Code::NoRoute);
+        metrics.slots_taken("io", 1);
         let text = metrics.encode();
         for name in names::ALL {
             assert!(text.contains(&format!("# HELP {} ", name.name)), "{} is not shown", name.name);

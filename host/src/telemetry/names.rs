@@ -41,9 +41,11 @@ names! {
     FUEL Counter "wasmbay_fuel_total" ["tenant" "plugin"] "Fuel units burned by a plugin.";
     IN_FLIGHT Gauge "wasmbay_in_flight" ["tenant" "plugin"] "Requests that a plugin is working on.";
     WAITING Gauge "wasmbay_waiting" ["tenant" "plugin"] "Requests that wait in a plugin's queue.";
+    BACKGROUND Gauge "wasmbay_background" ["tenant" "plugin"] "Work of a plugin that goes on after its response.";
     INSTANCES Counter "wasmbay_instances_created_total" ["tenant" "plugin"] "Instances made.";
     BACKGROUND_ENDS Counter "wasmbay_background_ends_total" ["tenant" "plugin" "how"] "Work after the response that ended, by how it ended.";
     GUEST_LINES_DROPPED Counter "wasmbay_guest_log_lines_dropped_total" ["tenant" "plugin"] "Lines of a plugin's output past its limit for one request.";
+    SLOTS Gauge "wasmbay_instance_slots_taken" ["lane"] "Instance slots taken, those of plugin calls included.";
     UNROUTED Counter "wasmbay_unrouted_requests_total" ["code"] "Requests that failed before a plugin was found, by failure code.";
     CONNECTIONS Gauge "wasmbay_connections" ["listener"] "Connections open.";
     ACCEPTED Counter "wasmbay_connections_accepted_total" ["listener"] "Connections accepted.";

@@ -25,10 +25,9 @@ pub struct PluginMetrics {
     queue_seconds: Histogram,
     cpu_seconds: Counter,
     fuel: IntCounter,
-    /// Requests it is working on.
-    pub in_flight: IntGauge,
-    /// Requests that wait in its queue.
-    pub waiting: IntGauge,
+    in_flight: IntGauge,
+    waiting: IntGauge,
+    background: IntGauge,
     /// Instances made.
     pub instances: IntCounter,
     /// Lines of its output that were dropped.
@@ -49,6 +48,7 @@ impl PluginMetrics {
             fuel: families.fuel.with_label_values(labels),
             in_flight: families.in_flight.with_label_values(labels),
             waiting: families.waiting.with_label_values(labels),
+            background: families.background.with_label_values(labels),
             instances: families.instances.with_label_values(labels),
             guest_lines_dropped: families.guest_lines_dropped.with_label_values(labels),
             metrics,
@@ -78,6 +78,13 @@ impl PluginMetrics {
     pub fn spent(&self, cpu: Duration, fuel: u64) {
         self.cpu_seconds.inc_by(cpu.as_secs_f64());
         self.fuel.inc_by(fuel);
+    }
+
+    /// Shows how many requests it is working on, how many wait, and how much work goes on after its response.
+    pub fn load(&self, in_flight: u32, waiting: u32, background: u32) {
+        self.in_flight.set(in_flight.into());
+        self.waiting.set(waiting.into());
+        self.background.set(background.into());
     }
 
     /// Counts work after the response that ended: "done", "failed", "deadline" or "no-permit".

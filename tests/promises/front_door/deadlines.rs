@@ -1,7 +1,9 @@
 //! Nothing waits for ever: each way to keep a connection busy with nothing has an end.
 
+use http::Request;
+use http_body_util::BodyExt;
 use wasmbay::server::Limits;
-use wasmbay_tests::client::Protocol;
+use wasmbay_tests::client::{Protocol, empty};
 
 use super::{Door, Gate, SHORT};
 
@@ -56,6 +58,18 @@ async fn a_client_that_does_not_read_is_cut_off() {
     // The stand-in learns that nobody takes its bytes any more, although the client is still there.
     Gate::wait(&door.gate.left).await;
     door.shows(r#"wasmbay_connections{listener="public"} 0"#).await;
+}
+
+#[tokio::test]
+async fn a_stream_that_is_not_read_is_cut_off_and_the_others_go_on() -> anyhow::Result<()> {
+    let door = Door::with(Limits { write_stall: SHORT, ..Limits::default() }, false).await;
+    let mut connection = door.connect(Protocol::Http2).await;
+    let unread = connection.begin(Request::get("/flood").body(empty())?).await?;
+    Gate::wait(&door.gate.left).await;
+    door.shows(r#"wasmbay_connections_cut_total{listener="public",reason="stream-stall"} 1"#).await;
+    assert_eq!(connection.get("/hello").await?.text(), "hello");
+    assert!(unread.into_body().collect().await.is_err(), "a clean end");
+    Ok(())
 }
 
 #[tokio::test]

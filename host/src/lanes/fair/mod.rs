@@ -9,7 +9,8 @@
 //! starts there, or at his own tag when that is later. Between two flows that always wait, service over weight
 //! differs by at most a slice of each, plus a slice for every thread.
 //!
-//! Within a plugin the work that has attained the least CPU time is next, so short work is not stuck behind long.
+//! Within a plugin the work that has attained the least CPU time is next, so short work is not stuck behind long. The
+//! price: while more short work keeps coming than the plugin's share can serve, its long work waits for its timeout.
 
 mod flows;
 #[cfg(test)]

@@ -126,6 +126,7 @@ mod system_calls {
     }
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 #[path = "walls_tests.rs"]
 mod tests;

@@ -1,6 +1,6 @@
 //! The builds: what is due, one at a time.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use futures_util::{FutureExt, future::BoxFuture};
 
@@ -25,27 +25,9 @@ impl<L: Loader> Reconciler<L> {
         let places: Vec<_> = self.folders.keys().cloned().collect();
         let mut next = None;
         for place in places {
-            let Some(wanted) = self.folders.get_mut(&place) else { continue };
-            let (loader, folder, known) = (self.loader.clone(), place.folder.clone(), wanted.build.known());
-            let survey = move || {
-                let manifest = manifest_now(&folder, &|file, text| loader.read(file, text))?;
-                let watch = manifest.build.as_ref().map(|build| &*build.watch).unwrap_or_default();
-                let sources = Sources::survey(&folder, watch, &known);
-                Some((manifest, sources))
-            };
-            let Ok(surveyed) = tokio::task::spawn_blocking(survey).await else { continue };
-            // A manifest at fault names no build; reading it says why.
-            let Some((manifest, sources)) = surveyed else {
-                wanted.build.look(None, &Sources::default());
-                continue;
-            };
-            wanted.build.look(manifest.build.as_ref(), &sources);
-            wanted.name = Some(manifest.name);
-            if wanted.build.due().is_none() {
-                continue;
-            }
+            let Some(sources) = self.due_from(&place).await else { continue };
             // A save of several files is built once.
-            let age = sources.age(std::time::SystemTime::now());
+            let age = sources.age(SystemTime::now());
             match age.map_or(Duration::ZERO, |age| self.settings.quiet.saturating_sub(age)) {
                 Duration::ZERO => next = next.or(Some((place, sources))),
                 left => pass.again_in(left),
@@ -54,6 +36,26 @@ impl<L: Loader> Reconciler<L> {
         if let (Some((place, sources)), None) = (next, &self.building) {
             self.start_build(place, sources);
         }
+    }
+
+    /// The sources of a plugin that is to be built.
+    async fn due_from(&mut self, place: &Place) -> Option<Sources> {
+        let wanted = self.folders.get_mut(place)?;
+        let (loader, folder, known) = (self.loader.clone(), place.folder.clone(), wanted.build.known());
+        let survey = move || {
+            let manifest = manifest_now(&folder, &|file, text| loader.read(file, text))?;
+            let watch = manifest.build.as_ref().map(|build| &*build.watch).unwrap_or_default();
+            let sources = Sources::survey(&folder, watch, &known);
+            Some((manifest, sources))
+        };
+        let Some((manifest, sources)) = tokio::task::spawn_blocking(survey).await.ok()? else {
+            // A manifest at fault names no build; reading it says why.
+            wanted.build.look(None, &Sources::default());
+            return None;
+        };
+        wanted.build.look(manifest.build.as_ref(), &sources);
+        wanted.name = Some(manifest.name);
+        wanted.build.due().map(|_| sources)
     }
 
     fn start_build(&mut self, place: Place, sources: Sources) {

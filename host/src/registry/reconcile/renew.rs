@@ -25,40 +25,44 @@ const PATIENCE: Duration = Duration::from_secs(15);
 impl<L: Loader> Reconciler<L> {
     /// Reads a folder that changed, and loads what it reads.
     pub(super) async fn renew(&mut self, place: &Place, pass: &mut Pass) {
-        let Some(wanted) = self.folders.get_mut(place).filter(|wanted| !wanted.build.pending()) else { return };
-        let mut rest = std::mem::take(&mut wanted.rest);
-        let (loader, folder, quiet) = (self.loader.clone(), place.folder.clone(), self.settings.quiet);
-        let read = move || {
-            let taken = take(&folder, &mut rest, quiet, &|file, text| loader.read(file, text));
-            (taken, rest)
-        };
-        let Ok((taken, rest)) = tokio::task::spawn_blocking(read).await else { return };
-        wanted.rest = rest;
+        let Some(taken) = self.read(place).await else { return };
+        let Some(wanted) = self.folders.get_mut(place) else { return };
         match taken {
             // It went between two looks: the next one starts its time to leave.
             Taken::Gone => pass.again_in(PAUSE),
             Taken::Unsettled(wait) => {
                 pass.again_in(wait);
                 if wanted.unsettled.get_or_insert_with(Instant::now).elapsed() > PATIENCE {
-                    wanted.faults = vec![format!("its files have kept changing for {PATIENCE:?}")];
+                    self.note_faults(place, vec![format!("its files have kept changing for {PATIENCE:?}")]);
                 }
             }
             Taken::Faulty(faults, stamps) => {
-                wanted.unsettled = None;
-                wanted.stamps = Some(stamps);
-                let faults = faults.iter().map(ToString::to_string).collect();
+                wanted.settled(stamps);
                 pass.changed |= wanted.new.take().is_some();
-                self.note_faults(place, faults);
+                self.note_faults(place, faults.iter().map(ToString::to_string).collect());
             }
             Taken::Revision(revision, stamps) => {
-                wanted.unsettled = None;
                 self.load(place, *revision).await;
                 if let Some(wanted) = self.folders.get_mut(place) {
-                    wanted.stamps = Some(stamps);
+                    wanted.settled(stamps);
                 }
                 pass.changed = true;
             }
         }
+    }
+
+    /// Reads a folder off the runtime's threads, unless its component is being built.
+    async fn read(&mut self, place: &Place) -> Option<Taken> {
+        let wanted = self.folders.get_mut(place).filter(|wanted| !wanted.build.pending())?;
+        let mut rest = std::mem::take(&mut wanted.rest);
+        let (loader, folder, quiet) = (self.loader.clone(), place.folder.clone(), self.settings.quiet);
+        let read = move || {
+            let taken = take(&folder, &mut rest, quiet, &|file, text| loader.read(file, text));
+            (taken, rest)
+        };
+        let (taken, rest) = tokio::task::spawn_blocking(read).await.ok()?;
+        wanted.rest = rest;
+        Some(taken)
     }
 
     /// Makes a revision ready to be live. Touches nothing that is.
