@@ -58,7 +58,7 @@ fn figure(figure: &Figure) -> [String; 4] {
         Fold::Largest => ", worst",
         Fold::Total => ", in all",
     };
-    let value = figure.value.map_or("–".to_owned(), |value| with_unit(value, unit));
+    let value = figure.value.filter(|value| value.is_finite()).map_or("–".to_owned(), |value| with_unit(value, unit));
     [format!("{}{fold}", figure.spec.name), value, aim, verdict.to_owned()]
 }
 
