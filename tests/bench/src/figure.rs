@@ -91,6 +91,8 @@ pub(crate) struct Figure {
 impl Figure {
     /// Judges a value. What was not measured misses its aim; so does what is not a number.
     pub(crate) fn new(spec: Spec, value: Option<f64>) -> Self {
+        // A ratio to nothing is infinite, and no measurement.
+        let value = value.filter(|value| value.is_finite());
         let met = match (spec.aim, value) {
             (Aim::Shown, _) => return Self { spec, value, verdict: Verdict::Shown },
             (Aim::AtLeast(aim), Some(value)) => value >= aim,
