@@ -6,9 +6,16 @@ async fn count(house: &House) -> u64 {
     house.get("/p/count").await.text().trim().parse().expect("a number")
 }
 
+/// Whether nothing is left of the plugin's requests.
+fn at_rest(house: &House) -> bool {
+    house.metric("wasmbay_in_flight", "p") == 0.0 && house.host.behind().invoker().background().count() == 0
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_request_has_a_fresh_instance() {
-    for (file, lane) in [("http02.wasm", "io"), ("http02.wasm", "compute"), ("http03.wasm", "io"), ("http03.wasm", "compute")] {
+    for (file, lane) in
+        [("http02.wasm", "io"), ("http02.wasm", "compute"), ("http03.wasm", "io"), ("http03.wasm", "compute")]
+    {
         let house = House::serve(&[Plugin::new("p", lane, file)]).await;
         for _ in 0..3 {
             assert_eq!(count(&house).await, 1, "{file} {lane}");
@@ -23,6 +30,8 @@ async fn an_instance_serves_as_many_in_turn_as_it_may() {
         let mut seen = Vec::new();
         for _ in 0..7 {
             seen.push(count(&house).await);
+            // In the compute lane an instance comes to rest a moment after its last byte has left.
+            house.until("it is over", at_rest).await;
         }
         assert_eq!(seen, [1, 2, 3, 1, 2, 3, 1], "{file} {lane}");
     }
@@ -31,7 +40,8 @@ async fn an_instance_serves_as_many_in_turn_as_it_may() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_instance_that_failed_is_not_used_again() {
     for file in ["http02.wasm", "http03.wasm"] {
-        let plugin = Plugin::new("p", "io", file).with("[instances]\nmax_requests = 100\n[limits]\ntimeout = \"100ms\"");
+        let plugin =
+            Plugin::new("p", "io", file).with("[instances]\nmax_requests = 100\n[limits]\ntimeout = \"100ms\"");
         let house = House::serve(&[plugin]).await;
         for wrong in ["trap", "trap-late?n=10", "wait?ms=20000"] {
             assert_eq!(count(&house).await, 1, "{file} before {wrong}");

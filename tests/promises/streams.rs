@@ -86,7 +86,7 @@ async fn work_goes_on_after_the_response_as_long_as_it_may() {
 
 fn ended(house: &House, how: &str) -> f64 {
     let label = format!("wasmbay_background_ends_total{{how=\"{how}\"");
-    let text = house.host.metrics().encode();
+    let text = house.metrics();
     let line = text.lines().find(|line| line.starts_with(&label));
     line.map_or(0.0, |line| line.rsplit(' ').next().and_then(|value| value.parse().ok()).expect("a number"))
 }

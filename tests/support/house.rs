@@ -15,7 +15,7 @@ use tokio::{
 };
 use wasmbay::{
     config::Settings,
-    host::{Host, Mode, Started},
+    host::{Behind as _, Host, Mode, Started},
     units::ByteSize,
 };
 
@@ -172,13 +172,19 @@ impl House {
         tokio::spawn(async move { Connection::open(addr, Protocol::Http1).await?.get(&path).await })
     }
 
+    /// What `/metrics` shows.
+    pub fn metrics(&self) -> String {
+        self.host.behind().measure(self.host.metrics());
+        self.host.metrics().encode()
+    }
+
     /// The value of a plugin's metric, 0 while it has none.
     ///
     /// # Panics
     /// When the exposition has no number where one belongs.
     pub fn metric(&self, name: &str, plugin: &str) -> f64 {
         let label = format!("plugin=\"{plugin}\"");
-        let text = self.host.metrics().encode();
+        let text = self.metrics();
         let line = text.lines().find(|line| line.starts_with(name) && line.contains(&label));
         line.map_or(0.0, |line| line.rsplit(' ').next().and_then(|value| value.parse().ok()).expect("a number"))
     }

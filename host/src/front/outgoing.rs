@@ -154,6 +154,8 @@ impl HttpBody for Outgoing {
 impl Drop for Outgoing {
     fn drop(&mut self) {
         let whole = self.is_whole();
+        // What stands behind the body notes what it used as it goes; after that the record is complete.
+        drop(std::mem::replace(&mut self.inner, body::empty()));
         self.record.note(|record| {
             record.bytes_in = self.arriving.bytes();
             record.bytes_out = self.bytes;

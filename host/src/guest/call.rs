@@ -40,6 +40,7 @@ pub struct Call {
 pub struct Meter {
     fuel: AtomicU64,
     shared_cpu: AtomicU64,
+    whole_cpu: AtomicU64,
 }
 
 impl Meter {
@@ -53,13 +54,28 @@ impl Meter {
         Duration::from_nanos(self.shared_cpu.load(Relaxed))
     }
 
+    /// CPU time of the run as its own thread read it at its end; zero before that. A task's own figure lags by a poll
+    /// when another thread reads it.
+    pub fn whole_cpu(&self) -> Duration {
+        Duration::from_nanos(self.whole_cpu.load(Relaxed))
+    }
+
+    /// Notes the CPU time of the run, to be called at its end on its own thread.
+    pub fn ended(&self, cpu: Duration) {
+        self.whole_cpu.store(nanos(cpu), Relaxed);
+    }
+
     pub(super) fn add_cpu(&self, used: Duration) {
-        self.shared_cpu.fetch_add(u64::try_from(used.as_nanos()).unwrap_or(u64::MAX), Relaxed);
+        self.shared_cpu.fetch_add(nanos(used), Relaxed);
     }
 
     pub(super) fn set_fuel(&self, burned: u64) {
         self.fuel.store(burned, Relaxed);
     }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// What host functions need to know of the request they serve.

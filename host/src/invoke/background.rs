@@ -66,7 +66,6 @@ impl Background {
     pub(super) fn go_on(&self, mut flight: Flight, body: Body, limit: Duration) {
         let tracked = self.track();
         tokio::spawn(async move {
-            let before = (flight.ledger.cpu(), flight.ledger.fuel());
             let rest = async {
                 // The guest may still be writing what nobody reads: to a HEAD, or past its own Content-Length.
                 let mut body = Some(body);
@@ -86,9 +85,9 @@ impl Background {
             };
             // The guest goes before its account is settled.
             flight.running = None;
-            let metrics = &flight.plugin.metrics;
-            metrics.spent(flight.ledger.cpu().saturating_sub(before.0), flight.ledger.fuel().saturating_sub(before.1));
-            metrics.background_ended(how);
+            let (cpu, fuel) = flight.ledger.since_settled();
+            flight.plugin.metrics.spent(cpu, fuel);
+            flight.plugin.metrics.background_ended(how);
             drop((flight, tracked));
         });
     }

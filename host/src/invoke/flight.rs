@@ -51,6 +51,8 @@ pub(super) struct Ledger {
     task: Arc<Task>,
     meter: Arc<Meter>,
     counts_fuel: bool,
+    /// CPU time and fuel that are on the record.
+    settled: (Duration, u64),
 }
 
 type Head = oneshot::Receiver<Result<Response<Body>, Failure>>;
@@ -104,12 +106,20 @@ impl Flight {
             head,
         };
         let (guest, held) = (plugin.guest.clone(), hold.clone());
+        let (account, clock) = (Arc::clone(&task), Arc::clone(&meter));
         let running = host.lanes.run(Arc::clone(&task), async move {
             let ended = guest.run(call).await;
+            clock.ended(account.cpu());
             drop(held);
             ended
         });
-        let ledger = Ledger { record: Some(record), task, meter, counts_fuel: limits.fuel.is_some() };
+        let ledger = Ledger {
+            record: Some(record),
+            task,
+            meter,
+            counts_fuel: limits.fuel.is_some(),
+            settled: (Duration::ZERO, 0),
+        };
         let flight =
             Self { host: Arc::clone(host), plugin, request_id, ledger, running: Some(running), hold, fault, is_head };
         (flight, answered, deadline)
@@ -212,11 +222,12 @@ impl Ledger {
     }
 
     /// Notes what was used so far, and lets go of the record: the request is over.
-    pub(super) fn settle(&self, fault: &BodyFault) {
-        let cpu = self.cpu();
+    pub(super) fn settle(&mut self, fault: &BodyFault) {
+        let (cpu, fuel) = (self.cpu(), self.meter.fuel());
+        self.settled = (cpu, fuel);
         self.note(|record| {
             record.cpu = cpu;
-            record.fuel = self.counts_fuel.then(|| self.meter.fuel());
+            record.fuel = self.counts_fuel.then_some(fuel);
             record.bytes_in = fault.read();
         });
     }
@@ -233,11 +244,12 @@ impl Ledger {
     }
 
     /// CPU time used so far, in whatever instance.
-    pub(super) fn cpu(&self) -> Duration {
-        self.task.cpu() + self.meter.shared_cpu()
+    fn cpu(&self) -> Duration {
+        self.task.cpu().max(self.meter.whole_cpu()) + self.meter.shared_cpu()
     }
 
-    pub(super) fn fuel(&self) -> u64 {
-        self.meter.fuel()
+    /// CPU time and fuel used since the request was settled.
+    pub(super) fn since_settled(&self) -> (Duration, u64) {
+        (self.cpu().saturating_sub(self.settled.0), self.meter.fuel().saturating_sub(self.settled.1))
     }
 }

@@ -43,25 +43,36 @@ pub(crate) fn mark_void(rounds: &mut [Round], run_controls: &[f64]) {
     }
 }
 
-/// Runs `round` until `wanted` rounds are valid or twice as many were tried. The controls join `run_controls`.
+/// How many rounds are wanted, and whether they can be void.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanted {
+    /// Valid rounds.
+    pub(crate) rounds: usize,
+    /// Off for a smoke test, whose figures nobody keeps.
+    pub(crate) void_rule: bool,
+}
+
+/// Runs `round` until the wanted rounds are valid or twice as many were tried. The controls join `run_controls`.
 ///
 /// # Errors
 ///
 /// The first error of a round or a control.
 pub(crate) async fn run(
-    wanted: usize,
+    wanted: Wanted,
     run_controls: &mut Vec<f64>,
     mut control: impl AsyncFnMut() -> anyhow::Result<f64>,
     mut round: impl AsyncFnMut(usize) -> anyhow::Result<Sample>,
 ) -> anyhow::Result<Vec<Round>> {
     let mut rounds: Vec<Round> = Vec::new();
-    while rounds.iter().filter(|round| !round.void).count() < wanted && rounds.len() < 2 * wanted {
+    while rounds.iter().filter(|round| !round.void).count() < wanted.rounds && rounds.len() < 2 * wanted.rounds {
         let before = control().await?;
         let sample = round(rounds.len()).await?;
         let controls = [before, control().await?];
         run_controls.extend(controls);
         rounds.push(Round { controls, void: false, sample });
-        mark_void(&mut rounds, run_controls);
+        if wanted.void_rule {
+            mark_void(&mut rounds, run_controls);
+        }
     }
     Ok(rounds)
 }
@@ -87,9 +98,14 @@ mod tests {
 
     /// Runs five rounds against these controls; each round's value is its number.
     async fn rounds(controls: &[f64]) -> anyhow::Result<Vec<Round>> {
+        run_beside(controls, true).await
+    }
+
+    async fn run_beside(controls: &[f64], void_rule: bool) -> anyhow::Result<Vec<Round>> {
+        let wanted = Wanted { rounds: 5, void_rule };
         let (mut next, mut all) = (controls.iter().copied().cycle(), Vec::new());
         let control = async || next.next().ok_or_else(|| anyhow::anyhow!("the cycle ended"));
-        run(5, &mut all, control, async |n| Ok(Sample::from([("value", n as f64)]))).await
+        run(wanted, &mut all, control, async |n| Ok(Sample::from([("value", n as f64)]))).await
     }
 
     #[tokio::test]
@@ -113,6 +129,7 @@ mod tests {
     #[tokio::test]
     async fn attempts_are_bounded() -> anyhow::Result<()> {
         assert_eq!(rounds(&[100.0, 200.0]).await?.len(), 10);
+        assert_eq!(run_beside(&[100.0, 200.0], false).await?.len(), 5);
         Ok(())
     }
 

@@ -7,6 +7,8 @@ use std::time::Duration;
 pub(crate) struct Scale {
     /// Valid rounds wanted of each case.
     pub(crate) rounds: usize,
+    /// Whether a control that is off voids a round.
+    pub(crate) void_rule: bool,
     /// Load before anything counts.
     pub(crate) warmup: Duration,
     /// What counts.
@@ -27,6 +29,7 @@ impl Scale {
     /// For figures that count: medians of five rounds, thousands of replies behind each p99.
     pub(crate) const FULL: Self = Self {
         rounds: 5,
+        void_rule: true,
         warmup: Duration::from_secs(1),
         measure: Duration::from_secs(5),
         measure_windows: Duration::from_secs(10),
@@ -39,6 +42,7 @@ impl Scale {
     /// Shows that everything runs.
     pub(crate) const QUICK: Self = Self {
         rounds: 1,
+        void_rule: false,
         warmup: Duration::from_millis(300),
         measure: Duration::from_millis(1_000),
         measure_windows: Duration::from_secs(4),

@@ -82,11 +82,17 @@ pub(crate) struct Latency {
     pub(crate) p999_ms: f64,
     /// The longest.
     pub(crate) max_ms: f64,
-    /// Microseconds and how often, ascending.
+    /// Microseconds and how often, ascending; empty once it has served for merging.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) histogram: Vec<(u64, u64)>,
 }
 
 impl Latency {
+    /// 99 in a hundred were at most this; not a number when there were none, so that no aim is met by silence.
+    pub(crate) fn p99(&self) -> f64 {
+        if self.count == 0 { f64::NAN } else { self.p99_ms }
+    }
+
     /// The latencies of several runs as those of one.
     pub(crate) fn merge<'a>(parts: impl IntoIterator<Item = &'a Self>) -> Self {
         let mut all = Latencies::default();
@@ -139,7 +145,8 @@ mod tests {
     }
 
     #[test]
-    fn nothing_recorded_is_all_zero() {
+    fn nothing_recorded_is_all_zero_and_meets_no_aim() {
         assert_eq!(recorded([]), Latency::default());
+        assert!(recorded([]).p99().is_nan() && recorded([5]).p99() > 4.9);
     }
 }

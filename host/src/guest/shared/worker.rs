@@ -90,6 +90,7 @@ impl Worker {
     }
 
     async fn instance(&self, plugin: &Loaded) -> Result<(Store<State>, Service), Failure> {
+        self.desk.errand().log.instance_made();
         let mut store = instance::store(plugin, &self.desk).map_err(|error| outcome::failure(&error, None))?;
         let (ledger, task) = (Arc::clone(&self.ledger), Arc::clone(&self.task));
         store.epoch_deadline_callback(move |store| tick(store, &ledger, &task));

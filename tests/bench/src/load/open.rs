@@ -27,39 +27,44 @@ struct Line {
 /// When the rate is not above zero or the pace's thread cannot be made.
 pub(crate) fn start(work: &Rc<Work>, rate: f64, connections: usize, tasks: &mut JoinSet<()>) -> anyhow::Result<()> {
     anyhow::ensure!(rate > 0.0, "the rate of {:?} must be above zero", work.group.name);
-    let (due, dues) = mpsc::unbounded_channel();
+    let (pulse, pulses) = mpsc::unbounded_channel();
     let schedule = Schedule::new(Instant::now(), rate);
-    let pace = move || pace(schedule, &due);
+    let pace = move || pace(schedule, &pulse);
     thread::Builder::new().name("pace".to_owned()).spawn(pace).context("cannot make a thread for the pace")?;
     let line = Rc::new(Line { due: RefCell::default(), ready: Semaphore::new(0) });
-    tasks.spawn_local(queue(work.clone(), line.clone(), dues));
+    tasks.spawn_local(queue(work.clone(), line.clone(), schedule, pulses));
     for _ in 0..connections {
         tasks.spawn_local(serve(work.clone(), line.clone()));
     }
     Ok(())
 }
 
-/// Sends each due time when it has come, until nobody listens. A thread of its own: the system wakes it to within tens of
+/// Gives a pulse when each request is due, until nobody listens. A thread of its own: the system wakes it to within tens of
 /// microseconds, where the runtime's timer rounds up to a millisecond and so adds to every latency.
-fn pace(schedule: Schedule, due: &mpsc::UnboundedSender<Instant>) {
+fn pace(schedule: Schedule, pulse: &mpsc::UnboundedSender<()>) {
     for n in 0.. {
-        let when = schedule.due(n);
-        thread::sleep(when.saturating_duration_since(Instant::now()));
-        if due.send(when).is_err() {
+        thread::sleep(schedule.due(n).saturating_duration_since(Instant::now()));
+        if pulse.send(()).is_err() {
             return;
         }
     }
 }
 
-async fn queue(work: Rc<Work>, line: Rc<Line>, mut dues: mpsc::UnboundedReceiver<Instant>) {
-    loop {
-        let due = tokio::select! {
-            due = dues.recv() => due,
-            () = work.window.over() => None,
+/// Puts in line what is due at each pulse, by the schedule: a late pulse makes requests late, never fewer.
+async fn queue(work: Rc<Work>, line: Rc<Line>, schedule: Schedule, mut pulses: mpsc::UnboundedReceiver<()>) {
+    let mut next = 0;
+    let mut on = true;
+    while on {
+        on = tokio::select! {
+            pulse = pulses.recv() => pulse.is_some(),
+            () = work.window.over() => false,
         };
-        let Some(due) = due else { break };
-        line.due.borrow_mut().push_back(due);
-        line.ready.add_permits(1);
+        let until = work.window.closed_at().unwrap_or_else(Instant::now);
+        while schedule.due(next) <= until {
+            line.due.borrow_mut().push_back(schedule.due(next));
+            line.ready.add_permits(1);
+            next += 1;
+        }
     }
     line.ready.close();
 }

@@ -54,6 +54,11 @@ impl Window {
         self.closed.get().is_some()
     }
 
+    /// When the time was over, if it is.
+    pub(crate) fn closed_at(&self) -> Option<Instant> {
+        self.closed.get()
+    }
+
     /// Returns once the time is over.
     pub(crate) async fn over(&self) {
         // The sender lives in `self`: the wait ends by the value alone.

@@ -42,7 +42,7 @@ pub(crate) struct GroupReport {
     pub(crate) name: String,
     /// How long counted.
     pub(crate) seconds: f64,
-    /// Replies to requests that began (open loop: were due) in the time that counts.
+    /// Replies that came in the time that counts, or after it to requests that began (open loop: were due) in it.
     pub(crate) requests: u64,
     /// Of these, replies with a status outside 2xx.
     pub(crate) non_2xx: u64,
@@ -119,7 +119,7 @@ pub(crate) struct Exchange<'a> {
 }
 
 impl Tally {
-    /// Counts what begins at `opens` or later.
+    /// Counts what is answered at `opens` or later.
     pub(crate) fn new(opens: Instant) -> Self {
         Self {
             opens,
@@ -144,7 +144,8 @@ impl Tally {
         if good && exchange.in_time && exchange.done >= self.opens {
             self.completed += 1;
         }
-        if exchange.begun >= self.opens {
+        // What began before and ended within or after is a stall of the time that counts as well.
+        if exchange.done >= self.opens {
             self.requests += 1;
             *self.statuses.entry(exchange.status).or_default() += 1;
             let took = exchange.done.saturating_duration_since(exchange.begun);

@@ -58,7 +58,7 @@ fn figure(figure: &Figure) -> [String; 4] {
         Fold::Largest => ", worst",
         Fold::Total => ", in all",
     };
-    let value = figure.value.map_or("–".to_owned(), |value| with_unit(value, unit));
+    let value = figure.value.filter(|value| value.is_finite()).map_or("–".to_owned(), |value| with_unit(value, unit));
     [format!("{}{fold}", figure.spec.name), value, aim, verdict.to_owned()]
 }
 
@@ -81,7 +81,7 @@ fn rounds(rounds: &[Round]) -> String {
     let void = rounds.iter().filter(|round| round.void).count();
     let share = VOID_SHARE * 100.0;
     format!(
-        "{} rounds, {void} of them void (control over {share:.0} % from the median). Native hello before / after each, req/s: {}.",
+        "Rounds: {}, of them void: {void} (control over {share:.0} % from the median). Native hello before / after each, req/s: {}.",
         rounds.len(),
         controls.join(", "),
     )
@@ -146,7 +146,7 @@ mod tests {
         {
             assert!(text.contains(row), "{text}");
         }
-        assert!(text.contains("1 rounds, 0 of them void") && text.contains("100 / 101"), "{text}");
+        assert!(text.contains("Rounds: 1, of them void: 0") && text.contains("100 / 101"), "{text}");
     }
 
     #[test]

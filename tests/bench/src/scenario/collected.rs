@@ -28,7 +28,8 @@ impl Collected {
         for name in names {
             let valid = |round: usize| section.rounds.get(round).is_some_and(|round| !round.void);
             let parts = self.0.iter().filter(|(what, round, _)| what == name && valid(*round));
-            let merged = Latency::merge(parts.map(|(.., latency)| latency));
+            let mut merged = Latency::merge(parts.map(|(.., latency)| latency));
+            merged.histogram.clear();
             section.latencies.push((name.clone(), merged));
         }
     }

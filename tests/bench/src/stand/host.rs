@@ -29,7 +29,7 @@ impl Host {
     ///
     /// # Errors
     ///
-    /// When it does not get ready; the end of its log is in the error.
+    /// When it does not get ready or refuses a plugin; the end of its log is in the error.
     pub(crate) async fn start(binary: &Path, served: Served) -> anyhow::Result<Self> {
         let config = served.write_config()?;
         let mut command = Command::new(binary);
@@ -37,7 +37,16 @@ impl Host {
         command.arg("--data").arg(served.data()).arg("--config").arg(config);
         let (child, ready) = Child::start(command).await.context("the host did not get ready")?;
         let (listen, admin) = (child::address(&ready, "listen")?, child::address(&ready, "admin")?);
-        Ok(Self { listen, admin, child, served })
+        let host = Self { listen, admin, child, served };
+        host.refused_nothing().await?;
+        Ok(host)
+    }
+
+    /// A host that serves nothing would meet many an aim.
+    async fn refused_nothing(&self) -> anyhow::Result<()> {
+        let refused = self.metrics().await?.sum("wasmbay_refused_loads_total", &[]).unwrap_or_default();
+        anyhow::ensure!(refused == 0.0, "the host refused a plugin; its log ends with:\n{}", self.child.log_end());
+        Ok(())
     }
 
     /// The folder it serves.

@@ -16,7 +16,7 @@ use crate::{
     figure::Spec,
     load::{Body, Group, LoadReport},
     report::Section,
-    rounds::{self, Sample},
+    rounds::{self, Sample, Wanted},
     scale::Scale,
 };
 
@@ -103,9 +103,9 @@ impl Bench {
         mut round: impl AsyncFnMut(usize) -> anyhow::Result<Sample>,
     ) -> anyhow::Result<Section> {
         let mut controls = self.controls.take();
-        let wanted = self.scale.rounds;
+        let wanted = Wanted { rounds: self.scale.rounds, void_rule: self.scale.void_rule };
         let counted = async |n: usize| {
-            self.progress.say(&format!("{case}: round {} of {wanted}", n + 1));
+            self.progress.say(&format!("{case}: round {} of {}", n + 1, wanted.rounds));
             round(n).await
         };
         let rounds = rounds::run(wanted, &mut controls, async || self.control_rate().await, counted).await;

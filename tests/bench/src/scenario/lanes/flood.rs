@@ -38,8 +38,8 @@ pub(crate) async fn run(bench: &Bench, case: Case) -> anyhow::Result<Section> {
         collected.keep("short jobs beside the flood", n, beside);
         collected.keep("the flood's jobs", n, flood);
         Ok(Sample::from([
-            (P99, beside.latency.p99_ms),
-            (ALONE, alone.latency.p99_ms),
+            (P99, beside.latency.p99()),
+            (ALONE, alone.latency.p99()),
             (FAULTY, (alone.faulty() + beside.faulty() + flood.faulty()) as f64),
             (RATE, flood.rps),
         ]))

@@ -36,8 +36,8 @@ pub(crate) async fn run(bench: &Bench, case: Case) -> anyhow::Result<Section> {
         collected.keep("short jobs alone", n, alone);
         collected.keep("short jobs among the long", n, among);
         Ok(Sample::from([
-            (P99, among.latency.p99_ms),
-            (ALONE, alone.latency.p99_ms),
+            (P99, among.latency.p99()),
+            (ALONE, alone.latency.p99()),
             (FAULTY, (alone.faulty() + among.faulty() + long.faulty()) as f64),
             (RATE, long.rps),
         ]))

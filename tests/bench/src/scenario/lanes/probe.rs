@@ -164,15 +164,15 @@ async fn turn(
     let (probe_alone, probe, load) = (alone.group("probe")?, both.group("probe")?, both.group("compute")?);
     let [kept, ratio, compute_kept] = subject.names;
     sample.insert(kept, percent(probe.rps, probe_alone.rps));
-    sample.insert(ratio, probe.latency.p99_ms / probe_alone.latency.p99_ms);
+    sample.insert(ratio, probe.latency.p99() / probe_alone.latency.p99());
     sample.insert(compute_kept, percent(load.rps, compute.group("compute")?.rps));
     if let Some((collected, round)) = of_host {
         collected.keep("probe alone", round, probe_alone);
         collected.keep("probe under load", round, probe);
         collected.keep("compute under the probe", round, load);
         sample.insert(FAULTY, [&alone, &both, &compute].map(faulty).iter().sum());
-        sample.insert(ALONE_P99, probe_alone.latency.p99_ms);
-        sample.insert(LOADED_P99, probe.latency.p99_ms);
+        sample.insert(ALONE_P99, probe_alone.latency.p99());
+        sample.insert(LOADED_P99, probe.latency.p99());
         sample.insert(RATE, load.rps);
     }
     Ok(())

@@ -82,7 +82,7 @@ fn compute_figures(answered: &GroupReport) -> Sample {
     Sample::from([
         (REFUSED, percent(refused as f64, excess as f64)),
         (OTHER, (answered.faulty() - refused) as f64),
-        (REFUSAL, answered.refusal_latency.p99_ms),
+        (REFUSAL, answered.refusal_latency.p99()),
     ])
 }
 

@@ -38,7 +38,7 @@ pub(crate) async fn run(bench: &Bench, case: Case) -> anyhow::Result<Section> {
         collected.keep("clock beside the spinners", n, beside);
         host.trim_log();
         Ok(Sample::from([
-            (RATIO, beside.latency.p99_ms / alone.latency.p99_ms),
+            (RATIO, beside.latency.p99() / alone.latency.p99()),
             (KEPT, percent(beside.rps, alone.rps)),
             (FAULTY, (alone.faulty() + beside.faulty()) as f64),
             (ENDED, spinners.requests as f64 / spinners.seconds),
