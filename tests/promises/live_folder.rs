@@ -90,7 +90,7 @@ async fn a_broken_edit_is_refused_by_name_and_the_old_revision_serves_on() {
     let (good, good_manifest) = (text::says("old"), text::manifest("p", ""));
     let breaks = [
         (&file, "(module (func $never-closed".to_owned(), "expected"),
-        (&file, good.replace("(call $drop-request (local.get $request))", "(i32.const 1)"), "guest.wat"),
+        (&file, good.replace("(call $drop-request (local.get $request))", "(i32.const 1)"), "type mismatch"),
         (&file, good.replace("incoming-handler@", "incoming-hander@"), "incoming-hander"),
         (&file, good.replace("[constructor]fields", "[constructor]shields"), "shields"),
         (&manifest, text::manifest("p", "[limits]\ntimout = \"1s\""), "timout"),

@@ -62,7 +62,8 @@ async fn requests_finish_on_the_revision_they_began_with() {
         counted.send("12345".into()).unwrap();
         let mut without_head = house.connect().await;
         let answer = tokio::spawn(async move { without_head.send(post("/p/sink", body)).await });
-        house.until("both are in flight", |house| house.metric("wasmbay_in_flight", "p") == 2.0).await;
+        let both = |house: &House| house.metric("wasmbay_in_flight", "p") == 2.0;
+        house.until(&format!("both are in flight in {file} {lane}"), both).await;
 
         replace(&house).await;
         all_freed_but(&house, 2).await;

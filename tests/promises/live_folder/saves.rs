@@ -60,7 +60,8 @@ async fn whatever_way_an_editor_saves_the_edit_becomes_live_and_nothing_breaks()
     for (number, (_, save)) in SAVES.iter().enumerate() {
         let version = format!("version = \"{number}\"");
         save(&manifest, &text::manifest("p", "").replace("version = \"1\"", &version));
-        let is_live = move |house: &House| status_of(house, "p").live.is_some_and(|live| live.version == number.to_string());
+        let is_live =
+            move |house: &House| status_of(house, "p").live.is_some_and(|live| live.version == number.to_string());
         house.until(&version, is_live).await;
         becomes(&house, "/p", SAVES[SAVES.len() - 1].0).await;
     }
