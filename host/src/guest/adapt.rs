@@ -12,6 +12,9 @@ use wit_parser::{Resolve, UnresolvedPackageGroup, WorldId};
 /// The packages a text-form plugin may import from and export to, one file each, as the linked crates define them.
 static PACKAGES: &[&str] = include!(concat!(env!("OUT_DIR"), "/wit.rs"));
 
+/// The patch version of WASI 0.2 in [`PACKAGES`].
+const LINKED_02: &str = "0.2.12";
+
 /// Turns a plugin's bytes into a component.
 ///
 /// # Errors
@@ -112,11 +115,49 @@ fn world(imports: &BTreeSet<String>, exports: &BTreeSet<String>) -> anyhow::Resu
     let parse = |text: &str| {
         UnresolvedPackageGroup::parse("plugin.wit", text).map_err(|(_, error)| anyhow!("an interface's name: {error}"))
     };
-    let packages = PACKAGES.iter().map(|package| parse(package)).collect::<anyhow::Result<Vec<_>>>()?;
+    let packages = packages(imports.iter().chain(exports));
+    let packages = packages.iter().map(|package| parse(package)).collect::<anyhow::Result<Vec<_>>>()?;
     let mut resolve = Resolve::default();
     let package = resolve
         .push_groups(parse(&text)?, packages)
         .context("the module imports or exports an interface the host does not know")?;
     let world = resolve.select_world(&[package], None)?;
     Ok((resolve, world))
+}
+
+/// The packages, under every patch version of 0.2 that the names ask for: later ones only add to earlier ones, and what
+/// is linked answers to all of them.
+fn packages<'a>(names: impl Iterator<Item = &'a String>) -> Vec<String> {
+    let asked = names.filter_map(|name| Some(name.rsplit_once('@')?.1)).filter(|version| version.starts_with("0.2."));
+    let earlier: BTreeSet<_> = asked.filter(|version| *version != LINKED_02).collect();
+    let linked = PACKAGES.iter().map(|package| (*package).to_owned());
+    let under = |version: &str| {
+        let (linked, asked) = (format!("@{LINKED_02}"), format!("@{version}"));
+        let of_02 = PACKAGES.iter().filter(|package| package.contains(&linked));
+        of_02.map(|package| since_ever(package).replace(&linked, &asked)).collect::<Vec<_>>()
+    };
+    linked.chain(earlier.into_iter().flat_map(under)).collect()
+}
+
+/// A package without its history: what came with a later version may not be named in an earlier one, though an importer
+/// that names it gets it.
+fn since_ever(package: &str) -> String {
+    let since = |patch: u32| format!("@since(version = 0.2.{patch})");
+    (1..=99).fold(package.to_owned(), |package, patch| package.replace(&since(patch), &since(0)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_plugin_may_name_any_patch_version() {
+        assert!(PACKAGES.iter().any(|package| package.contains(&format!("package wasi:http@{LINKED_02};"))));
+        let text = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../plugins/hello/hello.wat"));
+        for version in ["0.2.0", "0.2.3", "0.2.6", LINKED_02] {
+            let text = text.replace(LINKED_02, version);
+            let made = component(Path::new("hello.wat"), text.as_bytes());
+            assert!(made.is_ok(), "{version}: {made:?}");
+        }
+    }
 }

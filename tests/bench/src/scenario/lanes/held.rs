@@ -7,7 +7,7 @@ use crate::{
     load::{Body, Group, HoldReport, LoadReport, Shape},
     report::Section,
     rounds::Sample,
-    scenario::Case,
+    scenario::{Case, collected::Collected},
     stand::{Bench, Generator, Host, Plugin, Served, Times},
 };
 
@@ -45,11 +45,13 @@ async fn run(bench: &Bench, case: Case, plugin: &Plugin, requests: usize, aim: f
     let limits =
         format!("timeout = \"20s\"\nmax_concurrent = {requests}\nqueue = {requests}\nqueue_timeout = \"10s\"\n");
     let plugin = plugin.clone().limits(&limits);
-    let round = async |_| {
+    let mut collected = Collected::default();
+    let round = async |n: usize| {
         let native = hold(bench.native(), &format!("/clock?ms={WAIT_MS}"), requests).await?;
         // A fresh host each round: its memory is that of this load alone.
         let served = Served::new()?.setting(&format!("max_concurrent = {}", requests + 100));
-        let served = served.setting(&format!("io_instances = {}", requests + 100));
+        // A quarter of the instances is kept for calls between plugins.
+        let served = served.setting(&format!("io_instances = {}", requests / 3 * 4 + 100));
         let host = Host::start(&bench.places.host, served.plugin("", &plugin)?).await?;
         host.get("/wait?ms=1").await?;
         let before = host.rss_mib()?;
@@ -57,6 +59,8 @@ async fn run(bench: &Bench, case: Case, plugin: &Plugin, requests: usize, aim: f
         let rss = host.peak_rss_mib()?;
         host.stop().await;
         let (group, summary) = (held.group("held")?, whole(&held)?);
+        collected.keep("held, from connecting to the reply", n, group);
+        collected.keep("held, native", n, native.group("held")?);
         let missing = (requests as u64).saturating_sub(group.requests);
         Ok(Sample::from([
             (WHOLE, summary.whole_seconds),
@@ -68,6 +72,7 @@ async fn run(bench: &Bench, case: Case, plugin: &Plugin, requests: usize, aim: f
         ]))
     };
     let mut section = bench.section(case, &specs, round).await?;
+    collected.add_to(&mut section);
     section.notes.push(format!("{requests} requests of {WAIT_MS} ms, started over {RAMP_MS} ms."));
     Ok(section)
 }
