@@ -237,7 +237,7 @@ impl House {
 pub fn settings() -> Settings {
     let any = "127.0.0.1:0".parse().expect("an address");
     let bin = std::env::var_os(BIN).map(PathBuf::from);
-    let bin = bin.unwrap_or_else(|| panic!("{BIN} is not set: eval \"$(cargo xtask guests)\" and build wasmbay"));
+    let bin = bin.unwrap_or_else(|| panic!("{BIN} is not set: eval \"$(cargo xtask guests)\""));
     // Beside the binary that compiles: all tests share one cache of compiled code, and a clean build has none.
     let data = bin.parent().expect("the binary lies in a folder").join("tests-data");
     Settings {

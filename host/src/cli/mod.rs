@@ -80,7 +80,7 @@ pub enum Command {
     Serve(ServeArgs),
     /// Build, watch and serve every plugin under a folder, and tell its author everything.
     ///
-    /// Like serve, and besides: plugins with a [build] are built, again whenever their sources change; replies to
+    /// Like serve, and besides: plugins with a `[build]` are built, again whenever their sources change; replies to
     /// failed requests tell what the log tells.
     Dev(ServeArgs),
     /// Name every fault in manifests and components at once; serve nothing. Exit code 1 if there is any.

@@ -8,6 +8,7 @@ use std::{
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread::{self, JoinHandle},
+    time::Duration,
 };
 
 use tokio::runtime::Handle;
@@ -22,6 +23,9 @@ use super::{
 
 /// How long work runs, in ticks, before others are considered.
 pub(super) const SLICE_TICKS: u64 = 5;
+
+/// The same as a time.
+pub(super) const SLICE: Duration = Duration::from_millis(TICK.as_millis() as u64 * SLICE_TICKS);
 
 /// The pool's line, shared with its threads and with the jobs' wakers.
 pub(super) struct Pool {
@@ -44,8 +48,7 @@ pub(super) struct Queue {
 
 impl Pool {
     pub(super) fn new() -> Arc<Self> {
-        let slice = TICK * u32::try_from(SLICE_TICKS).expect("a slice is a few ticks");
-        let estimate = u64::try_from(slice.as_nanos()).unwrap_or(u64::MAX);
+        let estimate = u64::try_from(SLICE.as_nanos()).unwrap_or(u64::MAX);
         let queue = Queue { fair: Fair::new(estimate), cancelled: VecDeque::new(), closed: false };
         Arc::new(Self {
             queue: Mutex::new(queue),

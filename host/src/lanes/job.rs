@@ -13,7 +13,7 @@ use std::{
 use tokio::sync::oneshot;
 
 use super::{
-    compute::{Pool, Queue},
+    compute::{Pool, Queue, SLICE},
     fair::Ticket,
     panic::{Panicked, catch, poll_once},
     task::Task,
@@ -206,7 +206,7 @@ impl Job {
     }
 
     fn line_up(self: &Arc<Self>, queue: &mut Queue) {
-        let ticket = queue.fair.push(self.task.who(), self.task.attained(), Arc::clone(self));
+        let ticket = queue.fair.push(self.task.who(), self.task.level(SLICE), Arc::clone(self));
         *self.ticket() = Some(ticket);
     }
 

@@ -175,9 +175,14 @@ impl Task {
         used.saturating_sub(self.billed.swap(used, Relaxed))
     }
 
-    /// CPU time used so far, in nanoseconds.
-    pub(super) fn attained(&self) -> u64 {
-        self.meter.read()
+    /// Its level in the line of its plugin: 0 up to one `grain` of CPU time, then one more with each doubling.
+    ///
+    /// Work goes before other work that has had far more, so short work is not stuck behind long; and work that has had
+    /// about as much takes turns with it. By the exact figure, each newcomer would pass everybody who has begun, and
+    /// among equal jobs the unlucky would wait for ever.
+    pub(super) fn level(&self, grain: Duration) -> u64 {
+        let grains = self.meter.read() / nanos(grain).max(1);
+        u64::from(u64::BITS - grains.leading_zeros())
     }
 }
 

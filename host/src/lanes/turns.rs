@@ -126,7 +126,7 @@ impl Turns {
         let (who, used) = (task.who(), task.bill());
         let claim = Arc::new(Claim::new(who));
         let ticket = self.change(|state| {
-            let ticket = state.fair.push(who, task.attained(), Arc::clone(&claim));
+            let ticket = state.fair.push(who, task.level(TICK), Arc::clone(&claim));
             match last {
                 Some(turn) => turn.settle(state, used),
                 None => state.fair.charge(who, used),

@@ -2,6 +2,7 @@
 
 mod command;
 mod guests;
+mod kept;
 mod place;
 mod plugins;
 mod steps;
@@ -21,8 +22,8 @@ use crate::{place::Place, steps::Steps};
 /// `$XDG_CACHE_HOME/wasmbay` (else `~/.cache/wasmbay`), keyed by what it was made from; that folder may be deleted at any
 /// time.
 ///
-/// Variables: `CI` keeps cargo's build cache in that folder too, so that a fresh clone is not a fresh build;
-/// `WASMBAY_TOOLCHAIN=private` makes the private toolchain even where rustup has the targets.
+/// Variables: `CI` keeps cargo's build cache in that folder too, so that a fresh clone is not a fresh build (one run at a
+/// time works there); `WASMBAY_TOOLCHAIN=private` makes the private toolchain even where rustup has the targets.
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
 struct Cli {
@@ -52,7 +53,7 @@ enum Task {
     },
     /// Build what tests need, and print the variables to export for running `cargo test` by hand.
     ///
-    /// eval "$(cargo xtask guests)" && cargo build -p wasmbay && cargo test
+    /// eval "$(cargo xtask guests)" && cargo test
     #[command(verbatim_doc_comment)]
     Guests,
     /// Measure a release build: `cargo xtask bench lanes`. Without a name, the bench program lists what there is.
@@ -75,6 +76,7 @@ fn main() -> ExitCode {
 
 fn run(task: Task) -> anyhow::Result<()> {
     let place = Place::find()?;
+    let _alone = place.own_target()?;
     match task {
         Task::Up { args } => tasks::up(&place, &Steps::on_stdout(), &args),
         Task::Test { filter } => tasks::test(&place, &Steps::on_stdout(), filter.as_deref(), false),

@@ -9,6 +9,9 @@ use std::{
 
 use anyhow::{Context, ensure};
 
+/// Cargo's target folder in the cache, for runs that start from a fresh clone.
+const SHARED_TARGET: &str = "ci-target";
+
 /// The folders that every task works in.
 pub(crate) struct Place {
     /// The repository's root.
@@ -17,6 +20,8 @@ pub(crate) struct Place {
     pub(crate) cache: PathBuf,
     /// Cargo's target folder for the workspace.
     pub(crate) target: PathBuf,
+    /// Whether that folder is the cache's, which all checkouts share.
+    shares_target: bool,
 }
 
 impl Place {
@@ -30,12 +35,39 @@ impl Place {
         let here = env::var_os("CARGO_MANIFEST_DIR").map_or(PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
         let root = here.ancestors().nth(2).context("xtask lies in tests/xtask of the repository")?.to_owned();
         let cache = cache_home()?.join("wasmbay");
-        let target = match env::var_os("CARGO_TARGET_DIR") {
+        let set = env::var_os("CARGO_TARGET_DIR");
+        let shares_target = set.is_none() && env::var_os("CI").is_some();
+        let target = match set {
             Some(set) => env::current_dir()?.join(set),
-            None if env::var_os("CI").is_some() => cache.join("ci-target"),
+            None if shares_target => cache.join(SHARED_TARGET),
             None => target_of(&root)?,
         };
-        Ok(Self { root, cache, target })
+        Ok(Self { root, cache, target, shares_target })
+    }
+
+    /// Keeps other checkouts out of a shared target folder until the file is dropped, and removes what the last one built
+    /// of its own sources: cargo tells old from new by time alone, and may take theirs for this one's.
+    ///
+    /// # Errors
+    ///
+    /// A cache folder that cannot be written to.
+    pub(crate) fn own_target(&self) -> anyhow::Result<Option<File>> {
+        if !self.shares_target {
+            return Ok(None);
+        }
+        let lock = self.lock(SHARED_TARGET)?;
+        let owner = self.cache.join(SHARED_TARGET).with_extension("owner");
+        let this = self.root.as_os_str().as_encoded_bytes();
+        if self.target.exists() && fs::read(&owner).ok().as_deref() != Some(this) {
+            for profile in ["dev", "release"] {
+                let mut cargo = Command::new("cargo");
+                cargo.args(["clean", "--quiet", "--workspace", "--profile", profile]).current_dir(&self.root);
+                let status = cargo.env("CARGO_TARGET_DIR", &self.target).status()?;
+                ensure!(status.success(), "cargo clean failed in {}", self.target.display());
+            }
+        }
+        fs::write(&owner, this).with_context(|| format!("cannot write {}", owner.display()))?;
+        Ok(Some(lock))
     }
 
     /// Waits until no other run makes `name`, and keeps others waiting until the file is dropped.

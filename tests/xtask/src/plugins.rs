@@ -1,4 +1,4 @@
-//! The example plugins, built in place as their manifests say.
+//! The example plugins, built as their manifests say.
 
 use std::{
     fs,
@@ -8,23 +8,43 @@ use std::{
 
 use anyhow::{Context, ensure};
 
-use crate::{place::Place, steps::Steps, toolchain::Toolchain};
+use crate::{command::quoted, kept::Kept, place::Place, steps::Steps, toolchain::Toolchain};
 
-/// Runs the build command of every plugin under `plugins/`; cargo does nothing where nothing changed.
+/// What a manifest's command says to build inside of the plugin's own folder.
+const IN_PLACE: &str = " --target-dir target";
+
+/// Where a plugin's own target folder is, as its manifest names the component.
+const OWN_TARGET: &str = "target/";
+
+/// Which folder cargo builds plugins in.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Build {
+    /// Each plugin's own, where `wasmbay dev` goes on building it.
+    InPlace,
+    /// One folder of the cache, so that a fresh clone compiles nothing that any other has compiled; the finished
+    /// component is put where the manifest says.
+    Shared,
+}
+
+/// Runs the build command of every plugin under `plugins/`, unless its component is known. Answers that folder.
 ///
 /// # Errors
 ///
 /// A manifest that cannot be read, a build that fails, or one that leaves no component.
-pub(crate) fn build(place: &Place, steps: &Steps, toolchain: &Toolchain) -> anyhow::Result<PathBuf> {
+pub(crate) fn build(place: &Place, steps: &Steps, toolchain: &Toolchain, build: Build) -> anyhow::Result<PathBuf> {
     let folder = place.root.join("plugins");
     steps.step("example plugins", |step| {
+        let kept = Kept { place, step, toolchain };
         for plugin in folders_of(&folder)? {
             step.say(&plugin.file_name().unwrap_or_default().to_string_lossy());
-            let (component, build) = read(&plugin.join("plugin.toml"))?;
-            if let Some(build) = build {
-                let mut shell = Command::new("sh");
-                shell.arg("-c").arg(build).current_dir(&plugin);
-                step.run(&place.root, toolchain.apply(&mut shell))?;
+            let (component, command) = read(&plugin.join("plugin.toml"))?;
+            let shared = component.strip_prefix(OWN_TARGET).filter(|_| build == Build::Shared);
+            match (command, shared) {
+                (Some(command), Some(built)) if command.contains(IN_PLACE) => {
+                    build_shared(&kept, &plugin, &command, built)?;
+                }
+                (Some(command), _) => run(&kept, &plugin, &command)?,
+                (None, _) => {}
             }
             let component = plugin.join(component);
             ensure!(component.exists(), "{} is not there; [build] of plugin.toml should make it", component.display());
@@ -32,6 +52,40 @@ pub(crate) fn build(place: &Place, steps: &Steps, toolchain: &Toolchain) -> anyh
         Ok(())
     })?;
     Ok(folder)
+}
+
+/// Builds in the shared folder and puts the component, whose path in a target folder is `built`, into the plugin's.
+fn build_shared(kept: &Kept, plugin: &Path, command: &str, built: &str) -> anyhow::Result<()> {
+    let folder = kept.folder("plugins", plugin, |folder, target_dir| {
+        run(kept, plugin, &in_folder(command, target_dir))?;
+        let built = target_dir.join(built);
+        fs::copy(&built, folder.join("component")).with_context(|| format!("{} was not built", built.display()))?;
+        Ok(())
+    })?;
+    let to = plugin.join(OWN_TARGET).join(built);
+    place_file(&folder.join("component"), &to).with_context(|| format!("cannot write {}", to.display()))
+}
+
+fn run(kept: &Kept, plugin: &Path, command: &str) -> anyhow::Result<()> {
+    kept.run(Command::new("sh").arg("-c").arg(command).current_dir(plugin))
+}
+
+/// A manifest's command, to build in this target folder instead of the plugin's own.
+fn in_folder(command: &str, target_dir: &Path) -> String {
+    command.replacen(IN_PLACE, &format!(" --target-dir {}", quoted(target_dir.as_os_str())), 1)
+}
+
+/// Copies a file unless it is there, at once: a running host may watch the place. What had the name goes as a name only,
+/// as it may be a link to one of cargo's own files.
+fn place_file(from: &Path, to: &Path) -> std::io::Result<()> {
+    let content = fs::read(from)?;
+    if fs::read(to).is_ok_and(|old| old == content) {
+        return Ok(());
+    }
+    let unfinished = to.with_extension("unfinished");
+    fs::create_dir_all(to.parent().unwrap_or(to))?;
+    fs::write(&unfinished, content)?;
+    fs::rename(unfinished, to)
 }
 
 /// The folders under `folder` that hold a manifest, by name.
@@ -56,4 +110,38 @@ fn read(manifest: &Path) -> anyhow::Result<(String, Option<String>)> {
         Ok((component.to_owned(), build.map(str::to_owned)))
     };
     read().with_context(|| format!("cannot read {}", manifest.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_example_that_is_built_can_be_built_in_the_shared_folder() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap();
+        for plugin in folders_of(&root.join("plugins")).unwrap() {
+            let (component, command) = read(&plugin.join("plugin.toml")).unwrap();
+            if let Some(command) = command {
+                assert!(component.starts_with(OWN_TARGET), "{component}");
+                let shared = in_folder(&command, Path::new("/some where"));
+                assert!(shared.ends_with(" --target-dir '/some where'"), "{shared}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_placed_file_leaves_what_is_linked_to_its_name_and_is_not_written_twice() {
+        let folder = tempfile::tempdir().unwrap();
+        let [from, to, link] = ["from", "a/to.wasm", "link"].map(|name| folder.path().join(name));
+        fs::write(&from, "new").unwrap();
+        place_file(&from, &to).unwrap();
+        fs::write(&to, "cargo's").unwrap();
+        fs::hard_link(&to, &link).unwrap();
+        place_file(&from, &to).unwrap();
+        assert_eq!((fs::read(&to).unwrap(), fs::read(&link).unwrap()), (b"new".to_vec(), b"cargo's".to_vec()));
+        fs::hard_link(&to, folder.path().join("same")).unwrap();
+        place_file(&from, &to).unwrap();
+        let links = std::os::unix::fs::MetadataExt::nlink(&fs::metadata(&to).unwrap());
+        assert_eq!(links, 2, "the same content was written anew");
+    }
 }

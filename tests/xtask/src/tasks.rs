@@ -9,14 +9,35 @@ use std::{
 
 use anyhow::Context;
 
-use crate::{command::quoted, guests as test_guests, place::Place, plugins, steps::Steps, toolchain::Toolchain};
+use crate::{
+    command::quoted,
+    guests as test_guests,
+    place::Place,
+    plugins::{self, Build},
+    steps::Steps,
+    toolchain::Toolchain,
+};
+
+// Cargo unites the features of all packages it is asked for, and of their dev-dependencies if a test is among the targets.
+// A command that asks for less gets other features, and builds the engine a second time. Hence:
+
+/// Everything a run of the tests needs, with the features that `cargo test --workspace` has.
+const BUILD_DEBUG: [&str; 5] = ["build", "--workspace", "--tests", "--bin", "wasmbay"];
+
+/// The check of everything.
+const CLIPPY: [&str; 6] = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
+
+/// The libraries' pages. `--examples`, of which there are none, asks for the features that the check before it had.
+const DOC: [&str; 5] = ["doc", "--workspace", "--no-deps", "--lib", "--examples"];
+
+/// The host alone, as users build it. The bench is built beside it, with the same features.
+const BUILD_RELEASE: [&str; 5] = ["build", "--workspace", "--release", "--bin", "wasmbay"];
 
 /// Builds all that is needed, then becomes `wasmbay dev plugins/`.
 pub(crate) fn up(place: &Place, steps: &Steps, args: &[String]) -> anyhow::Result<()> {
     let toolchain = Toolchain::ensure(place, steps)?;
-    plugins::build(place, steps, &toolchain)?;
-    let mut build = cargo(place);
-    steps.command("host (release)", &place.root, build.args(["build", "--release", "--package", "wasmbay"]))?;
+    plugins::build(place, steps, &toolchain, Build::InPlace)?;
+    steps.command("host (release)", &place.root, cargo(place).args(BUILD_RELEASE))?;
     let mut wasmbay = Command::new(place.target.join("release/wasmbay"));
     become_program(toolchain.apply(&mut wasmbay).args(["dev", "plugins/"]).args(args).current_dir(&place.root))
 }
@@ -25,15 +46,12 @@ pub(crate) fn up(place: &Place, steps: &Steps, args: &[String]) -> anyhow::Resul
 pub(crate) fn test(place: &Place, steps: &Steps, filter: Option<&str>, soak: bool) -> anyhow::Result<()> {
     let root = &place.root;
     check_format(place, steps)?;
-    let clippy = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
-    steps.command("cargo clippy", root, cargo(place).args(clippy))?;
+    steps.command("cargo clippy", root, cargo(place).args(CLIPPY))?;
     let toolchain = Toolchain::ensure(place, steps)?;
     let guests = test_guests::ensure(place, steps, &toolchain)?;
-    let plugins = plugins::build(place, steps, &toolchain)?;
-    let mut doc = cargo(place);
-    doc.args(["doc", "--package", "wasmbay", "--lib", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings");
-    steps.command("cargo doc", root, &mut doc)?;
-    steps.command("host (debug)", root, cargo(place).args(["build", "--package", "wasmbay"]))?;
+    let plugins = plugins::build(place, steps, &toolchain, Build::Shared)?;
+    steps.command("cargo doc", root, cargo(place).args(DOC).env("RUSTDOCFLAGS", "-D warnings"))?;
+    steps.command("host and tests (debug)", root, cargo(place).args(BUILD_DEBUG))?;
     let mut tests = cargo(place);
     tests.args(["test", "--workspace"]).args(filter).envs(variables(place, "debug", &guests, &plugins));
     if soak {
@@ -44,11 +62,12 @@ pub(crate) fn test(place: &Place, steps: &Steps, filter: Option<&str>, soak: boo
     Ok(())
 }
 
-/// Builds the guests and plugins, and prints what to export.
+/// Builds the guests, plugins and tests, and prints what to export.
 pub(crate) fn guests(place: &Place, steps: &Steps) -> anyhow::Result<()> {
     let toolchain = Toolchain::ensure(place, steps)?;
     let guests = test_guests::ensure(place, steps, &toolchain)?;
-    let plugins = plugins::build(place, steps, &toolchain)?;
+    let plugins = plugins::build(place, steps, &toolchain, Build::Shared)?;
+    steps.command("host and tests (debug)", &place.root, cargo(place).args(BUILD_DEBUG))?;
     for (name, value) in variables(place, "debug", &guests, &plugins) {
         println!("export {name}={}", quoted(value.as_os_str()));
     }
@@ -59,10 +78,13 @@ pub(crate) fn guests(place: &Place, steps: &Steps) -> anyhow::Result<()> {
 pub(crate) fn bench(place: &Place, steps: &Steps, args: &[String]) -> anyhow::Result<()> {
     let toolchain = Toolchain::ensure(place, steps)?;
     let guests = test_guests::ensure(place, steps, &toolchain)?;
-    let plugins = plugins::build(place, steps, &toolchain)?;
+    let plugins = plugins::build(place, steps, &toolchain, Build::Shared)?;
     let mut build = cargo(place);
-    build.args(["build", "--release", "--package", "wasmbay", "--package", "wasmbay-bench"]);
-    steps.command("host and bench (release)", &place.root, &mut build)?;
+    steps.command(
+        "host and bench (release)",
+        &place.root,
+        build.args(BUILD_RELEASE).args(["--bin", "wasmbay-bench"]),
+    )?;
     let mut bench = Command::new(place.target.join("release/wasmbay-bench"));
     become_program(bench.args(args).envs(variables(place, "release", &guests, &plugins)).current_dir(&place.root))
 }

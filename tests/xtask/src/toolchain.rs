@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// What guests are built for.
-const TARGETS: [&str; 2] = ["wasm32-wasip1", "wasm32-wasip2"];
+pub(crate) const TARGETS: [&str; 2] = ["wasm32-wasip1", "wasm32-wasip2"];
 
 /// The recipe of the private toolchain. Its text is part of the key under which the toolchain is kept.
 const RECIPE: &str = include_str!("../private-toolchain.sh");

@@ -9,8 +9,8 @@
 //! starts there, or at his own tag when that is later. Between two flows that always wait, service over weight
 //! differs by at most a slice of each, plus a slice for every thread.
 //!
-//! Within a plugin the work that has attained the least CPU time is next, so short work is not stuck behind long. The
-//! price: while more short work keeps coming than the plugin's share can serve, its long work waits for its timeout.
+//! Within a plugin the work that has attained the least CPU time is next, by the levels of its caller, so short work is
+//! not stuck behind long. The price: while more short work keeps coming than the plugin's share can serve, its long work waits for its timeout.
 
 mod flows;
 #[cfg(test)]
@@ -37,7 +37,7 @@ pub(super) struct Fair<T> {
 
 struct Tenant<T> {
     plugins: Flows<PluginId>,
-    /// What waits, by attained CPU time, then by arrival. No empty maps.
+    /// What waits, by level, then by arrival. No empty maps.
     waiting: HashMap<PluginId, BTreeMap<(u64, u64), T>>,
 }
 
@@ -80,11 +80,11 @@ impl<T> Fair<T> {
         self.tenants.set_weight(tenant, weight.max(1));
     }
 
-    /// Lets `item` wait. `attained`: the CPU time it has used so far, in nanoseconds.
-    pub(super) fn push(&mut self, who: Who, attained: u64, item: T) -> Ticket {
+    /// Lets `item` wait. Within a plugin the least `level` is next: it grows with the CPU time the item has attained.
+    pub(super) fn push(&mut self, who: Who, level: u64, item: T) -> Ticket {
         self.arrivals += 1;
         self.len += 1;
-        let place = (attained, self.arrivals);
+        let place = (level, self.arrivals);
         let tenant = self
             .active
             .entry(who.tenant)
