@@ -2,11 +2,16 @@
 
 mod calls;
 mod command_line;
+mod departures;
+mod examples;
 mod front_door;
 mod instances;
 mod kinds;
 mod lanes;
 mod layers;
 mod limits;
+mod live_folder;
 mod manifests;
+mod start;
 mod streams;
+mod tenants;

@@ -2,18 +2,23 @@
 //!
 //! Raw connections on purpose: a pool would hide which connection an answer came over and when it was closed.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::SocketAddr,
+    pin::Pin,
+    task::{Context as TaskContext, Poll},
+    time::Duration,
+};
 
 use anyhow::{Context, ensure};
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Empty, Full, combinators::UnsyncBoxBody};
 use hyper::{
-    body::{Body, Incoming},
+    body::{Body, Frame, Incoming},
     client::conn::{http1, http2},
 };
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::{net::TcpStream, task::JoinHandle, time::timeout};
+use tokio::{net::TcpStream, sync::mpsc, task::JoinHandle, time::timeout};
 
 /// After this a test hangs: generous, for it is never waited out in a test that passes.
 pub const HANG: Duration = Duration::from_secs(30);
@@ -29,6 +34,23 @@ pub fn empty() -> Sent {
 /// A body at hand.
 pub fn full(bytes: impl Into<Bytes>) -> Sent {
     Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
+}
+
+/// A body whose pieces are sent when the test sends them; it ends when the sender is dropped.
+pub fn pieces() -> (mpsc::UnboundedSender<Bytes>, Sent) {
+    let (sender, receiver) = mpsc::unbounded_channel();
+    (sender, Pieces(receiver).boxed_unsync())
+}
+
+struct Pieces(mpsc::UnboundedReceiver<Bytes>);
+
+impl Body for Pieces {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Option<std::io::Result<Frame<Bytes>>>> {
+        self.0.poll_recv(cx).map(|piece| piece.map(|bytes| Ok(Frame::data(bytes))))
+    }
 }
 
 /// An answer, whole and checked.

@@ -70,6 +70,13 @@ impl Plugin {
         self
     }
 
+    /// Adds lines before the manifest's first table.
+    #[must_use]
+    pub fn headed(mut self, lines: &str) -> Self {
+        self.manifest.insert_str(0, &format!("{lines}\n"));
+        self
+    }
+
     /// Puts the plugin below a folder, as a tenant's.
     #[must_use]
     pub fn of(mut self, folder: &str) -> Self {
@@ -128,6 +135,14 @@ impl House {
         for plugin in plugins {
             plugin.write(dir.path()).expect("the plugin can be written");
         }
+        Self::over(settings, dir).await
+    }
+
+    /// Serves a folder as it is.
+    ///
+    /// # Panics
+    /// When the host does not start.
+    pub async fn over(settings: Settings, dir: TempDir) -> Self {
         let started = Host::start(&settings, dir.path(), Mode::Serve, false).await.expect("the host starts");
         let Started::Serving(host) = started else { panic!("only a strict host refuses to serve") };
         timeout(HANG, host.ready()).await.expect("the first scan ends");

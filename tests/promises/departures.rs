@@ -1,0 +1,188 @@
+//! A client that leaves takes its guest along, unless the guest is to finish; a host that leaves waits for work.
+
+use std::time::Duration;
+
+use http::Request;
+use http_body_util::BodyExt as _;
+use tokio::{task::JoinHandle, time::timeout};
+use wasmbay_tests::{
+    client::{Connection, HANG, Protocol, empty},
+    house::{House, Plugin},
+};
+
+/// Every kind in either lane.
+const KINDS: [(&str, &str); 6] = [
+    ("http02.wasm", "io"),
+    ("http02.wasm", "compute"),
+    ("http03.wasm", "io"),
+    ("http03.wasm", "compute"),
+    ("cgi01.wasm", "io"),
+    ("cgi01.wasm", "compute"),
+];
+
+/// Limits that none of these tests reaches: what ends is ended by the departure.
+fn patient(lane: &str) -> String {
+    let fuel = if lane == "compute" { "fuel = \"900G\"\n" } else { "" };
+    format!("[limits]\ncpu = \"10m\"\ntimeout = \"10m\"\nstream_idle = \"10m\"\n{fuel}")
+}
+
+/// Asks over a connection of its own and keeps it until it is aborted.
+fn ask_by(house: &House, protocol: Protocol, path: &str) -> JoinHandle<()> {
+    let (addr, path) = (house.host.public(), path.to_owned());
+    tokio::spawn(async move {
+        let mut connection = Connection::open(addr, protocol).await.expect("a connection");
+        let ended = connection.begin(Request::get(path).body(empty()).expect("a request")).await;
+        let Ok(mut response) = ended else { return };
+        while let Some(Ok(_)) = response.body_mut().frame().await {}
+    })
+}
+
+/// The slots taken in both lanes.
+fn slots(house: &House) -> f64 {
+    let text = house.metrics();
+    let slots = text.lines().filter(|line| line.starts_with("wasmbay_instance_slots_taken{"));
+    slots.map(|line| line.rsplit(' ').next().and_then(|value| value.parse::<f64>().ok()).expect("a number")).sum()
+}
+
+/// How many requests of a plugin ended with this code.
+fn ended(house: &House, plugin: &str, code: &str) -> u64 {
+    let start = format!("wasmbay_requests_total{{code=\"{code}\",plugin=\"{plugin}\",");
+    let text = house.metrics();
+    let line = text.lines().find(|line| line.starts_with(&start));
+    line.map_or(0, |line| line.rsplit(' ').next().and_then(|value| value.parse().ok()).expect("a number"))
+}
+
+/// The sum of a family's values for this way to end.
+fn background_ends(text: &str, how: &str) -> f64 {
+    let label = format!("wasmbay_background_ends_total{{how=\"{how}\"");
+    let line = text.lines().find(|line| line.starts_with(&label));
+    line.map_or(0.0, |line| line.rsplit(' ').next().and_then(|value| value.parse().ok()).expect("a number"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_leaves_before_the_head_frees_its_guest() {
+    for (file, lane) in KINDS {
+        let house = House::serve(&[Plugin::new("p", lane, file).with(&patient(lane))]).await;
+        for (number, path) in (1..).zip(["/p/wait?ms=600000", "/p/spin"]) {
+            let asked = Protocol::BOTH.map(|protocol| ask_by(&house, protocol, path));
+            house.until("both are in flight", |house| house.metric("wasmbay_in_flight", "p") == 2.0).await;
+            asked.iter().for_each(JoinHandle::abort);
+            let gone = |house: &House| house.metric("wasmbay_in_flight", "p") == 0.0 && slots(house) == 0.0;
+            house.until(&format!("{file} {lane} {path} is gone"), gone).await;
+            let counted = |house: &House| ended(house, "p", "client-gone") == 2 * number;
+            house.until(&format!("{file} {lane} {path} is counted"), counted).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_leaves_in_the_body_frees_its_guest() {
+    for (file, lane) in KINDS {
+        let house = House::serve(&[Plugin::new("p", lane, file).with(&patient(lane))]).await;
+        // CGI has no events: more than all buffers hold, unread, holds it as well.
+        let path = if file.starts_with("cgi") { "/p/big?mib=60" } else { "/p/sse?n=1000000&ms=1" };
+        for (number, protocol) in (1..).zip(Protocol::BOTH) {
+            let mut connection = house.connect_by(protocol).await;
+            let mut response = connection.begin(Request::get(path).body(empty()).unwrap()).await.unwrap();
+            assert!(response.body_mut().frame().await.unwrap().unwrap().is_data());
+            assert_eq!(house.metric("wasmbay_in_flight", "p"), 1.0, "{file} {lane} {protocol:?}");
+            drop((response, connection));
+            let gone = |house: &House| house.metric("wasmbay_in_flight", "p") == 0.0 && slots(house) == 0.0;
+            house.until(&format!("{file} {lane} {protocol:?} is gone"), gone).await;
+            let counted = |house: &House| ended(house, "p", "client-gone") == number;
+            house.until(&format!("{file} {lane} {protocol:?} is counted"), counted).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_leaves_the_queue_gives_up_its_place() {
+    let limits = "[limits]\nmax_concurrent = 1\nqueue = 1\nqueue_timeout = \"10m\"\ntimeout = \"10m\"";
+    let house = House::serve(&[Plugin::new("p", "io", "http02.wasm").with(limits)]).await;
+    let held = house.ask("/p/wait?ms=600000");
+    house.until("one is in flight", |house| house.metric("wasmbay_in_flight", "p") == 1.0).await;
+    for _ in 0..3 {
+        let waiting = house.ask("/p/hello");
+        house.until("one waits", |house| house.metric("wasmbay_waiting", "p") == 1.0).await;
+        waiting.abort();
+        house.until("nobody waits", |house| house.metric("wasmbay_waiting", "p") == 0.0).await;
+    }
+    let last = house.ask("/p/hello");
+    house.until("one waits", |house| house.metric("wasmbay_waiting", "p") == 1.0).await;
+    held.abort();
+    assert_eq!(last.await.unwrap().unwrap().status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guest_that_is_to_finish_burns_all_it_would_have_burned() {
+    // Seconds of work in a fixed number of steps: fuel counts them, whoever is there to see.
+    const WORK: &str = "/p/burn?n=100000000";
+    for file in ["http02.wasm", "http03.wasm", "cgi01.wasm"] {
+        let plugin = Plugin::new("p", "compute", file).headed("on_disconnect = \"finish\"").with(&patient("compute"));
+        let house = House::serve(&[plugin]).await;
+        assert_eq!(house.get(WORK).await.status, 200);
+        let fuel = |house: &House| house.metric("wasmbay_fuel_total", "p");
+        house.until("the fuel is counted", |house| fuel(house) > 1e8).await;
+        let whole = fuel(&house);
+        let asked = house.ask(WORK);
+        house.until("it is in flight", |house| house.metric("wasmbay_in_flight", "p") == 1.0).await;
+        asked.abort();
+        house.until("it has ended", |house| house.metric("wasmbay_in_flight", "p") == 0.0).await;
+        // A few operators more or less go into writing to a client that has left.
+        house.until("all of it was burned", |house| fuel(house) > 1.99 * whole).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guest_that_is_to_finish_awaits_what_it_called() {
+    for on_disconnect in ["finish", "cancel"] {
+        let caller = Plugin::new("caller", "io", "http02.wasm")
+            .headed(&format!("on_disconnect = \"{on_disconnect}\""))
+            .with(&patient("io"))
+            .with("[grants]\nplugins = [\"callee\"]");
+        let house = House::serve(&[caller, Plugin::new("callee", "io", "http02.wasm")]).await;
+        let asked = house.ask("/caller/call?url=http://callee.plugin.internal/callee/wait%3Fms=1500");
+        house.until("the callee is at work", |house| house.metric("wasmbay_in_flight", "callee") == 1.0).await;
+        asked.abort();
+        let of_callee = |code| move |house: &House| ended(house, "callee", code) == 1;
+        if on_disconnect == "finish" {
+            house.until("the callee has answered", of_callee("ok")).await;
+        } else {
+            house.until("the callee was dropped", of_callee("client-gone")).await;
+        }
+        house.until("the caller has ended", |house| house.metric("wasmbay_in_flight", "caller") == 0.0).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drain_waits_for_requests_and_for_work_after_the_response() {
+    for (file, lane) in [("http02.wasm", "io"), ("http02.wasm", "compute"), ("http03.wasm", "io")] {
+        let house = House::serve(&[Plugin::new("p", lane, file)]).await;
+        assert_eq!(house.get("/p/after?ms=700").await.status, 200);
+        let held = house.ask("/p/wait?ms=400");
+        house.until("it is in flight", |house| house.metric("wasmbay_in_flight", "p") >= 1.0).await;
+        // The plugins' series live as long as the plugins: this keeps them.
+        let (table, metrics) = (house.host.behind().registry().table(), house.host.metrics().clone());
+        let House { host, dir } = house;
+        assert!(timeout(HANG, host.drain(HANG)).await.expect("the drain ends"), "{file} {lane}: something was cut");
+        assert_eq!(held.await.unwrap().unwrap().status, 200, "{file} {lane}");
+        assert_eq!(background_ends(&metrics.encode(), "done"), 1.0, "{file} {lane}");
+        drop((table, dir));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drain_ends_at_its_deadline_whatever_goes_on() {
+    for lane in ["io", "compute"] {
+        let limits = patient(lane) + "after_response = \"10m\"";
+        let house = House::serve(&[Plugin::new("p", lane, "http02.wasm").with(&limits)]).await;
+        assert_eq!(house.get("/p/after?ms=600000").await.status, 200);
+        let asked = house.ask("/p/wait?ms=600000");
+        house.until("one is in flight", |house| house.metric("wasmbay_in_flight", "p") == 1.0).await;
+        let House { host, dir } = house;
+        let drained = timeout(HANG, host.drain(Duration::from_millis(200))).await.expect("the drain ends");
+        assert!(!drained, "{lane}: a request had to be cut");
+        assert!(asked.await.unwrap().is_err(), "{lane}: the cut request has no answer");
+        drop(dir);
+    }
+}

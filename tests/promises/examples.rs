@@ -1,0 +1,159 @@
+//! Every example plugin answers as its README says.
+
+use std::{fs, path::PathBuf, time::SystemTime};
+
+use http::{Method, Request};
+use tempfile::TempDir;
+use wasmbay::registry::State;
+use wasmbay_tests::{
+    client::{Answer, empty, full},
+    house::{House, settings},
+};
+
+/// The variable that names the folder of built example plugins.
+const PLUGINS: &str = "WASMBAY_PLUGINS";
+
+/// Serves copies of these plugins: what a deployment needs of each, its manifest and its component.
+async fn serve(names: &[&str]) -> House {
+    let folder =
+        std::env::var_os(PLUGINS).unwrap_or_else(|| panic!("{PLUGINS} is not set: eval \"$(cargo xtask guests)\""));
+    let dir = TempDir::new().unwrap();
+    for name in names {
+        let from = PathBuf::from(&folder).join(name);
+        let manifest = fs::read_to_string(from.join("plugin.toml")).unwrap();
+        let component = manifest.lines().find_map(|line| line.strip_prefix("component = \"")?.strip_suffix('"'));
+        let component = component.expect("a component");
+        assert!(from.join(component).exists(), "{name} is not built: cargo xtask guests");
+        let to = dir.path().join(name);
+        fs::create_dir_all(to.join(component).parent().unwrap()).unwrap();
+        fs::copy(from.join(component), to.join(component)).unwrap();
+        fs::write(to.join("plugin.toml"), manifest).unwrap();
+    }
+    let house = House::over(settings(), dir).await;
+    let status = house.host.behind().registry().status();
+    assert!(status.plugins.iter().all(|plugin| plugin.state == State::Live), "{status:#?}");
+    assert_eq!(status.plugins.len(), names.len());
+    house
+}
+
+fn json(answer: &Answer) -> serde_json::Value {
+    assert_eq!((answer.status.as_u16(), &answer.headers["content-type"]), (200, &"application/json".parse().unwrap()));
+    serde_json::from_slice(&answer.body).expect("JSON")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hello_says_hello() {
+    let house = serve(&["hello"]).await;
+    let answer = house.get("/hello").await;
+    assert_eq!((answer.status.as_u16(), answer.text()), (200, "hello from wasmbay!\n"));
+    assert_eq!(answer.headers["content-type"], "text/plain; charset=utf-8");
+    let post = Request::post("/hello").body(full("x")).unwrap();
+    let refused = house.connect().await.send(post).await.unwrap();
+    assert_eq!((refused.status.as_u16(), &refused.headers["allow"]), (405, &"GET, HEAD".parse().unwrap()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clock_waits_and_tells_the_time() {
+    let house = serve(&["clock"]).await;
+    let now = || SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+    let before = now();
+    let told = json(&house.get("/clock?ms=5").await);
+    assert!((before..=now()).contains(&told["unix"].as_u64().unwrap()), "{told}");
+    assert_eq!(told["waited_ms"], 5, "{told}");
+    let time = told["time"].as_str().unwrap();
+    assert!(time.len() == 20 && time.starts_with("20") && time.ends_with('Z') && &time[10..11] == "T", "{time}");
+    for wrong in ["5001", "-1", "soon"] {
+        assert_eq!(house.get(&format!("/clock?ms={wrong}")).await.status, 400, "{wrong}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn primes_counts_primes() {
+    let house = serve(&["primes"]).await;
+    assert_eq!(house.get("/primes/100000").await.text(), "{\"n\":100000,\"primes\":9592}\n");
+    for (n, primes) in [(0, 0), (2, 1), (10, 4), (1000, 168)] {
+        assert_eq!(json(&house.get(&format!("/primes?n={n}")).await)["primes"], primes, "{n}");
+    }
+    for wrong in ["1000001", "-1", "many"] {
+        assert_eq!(house.get(&format!("/primes/{wrong}")).await.status, 400, "{wrong}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mandelbrot_draws_a_png_of_the_size_asked_for() {
+    let house = serve(&["mandelbrot"]).await;
+    for (width, height) in [(120, 80), (33, 47)] {
+        let answer = house.get(&format!("/mandelbrot?x=-0.5&y=0&zoom=1&size={width}x{height}")).await;
+        assert_eq!((answer.status.as_u16(), &answer.headers["content-type"]), (200, &"image/png".parse().unwrap()));
+        let chunks = png_chunks(&answer.body);
+        let (first, last) = (&chunks[0], &chunks[chunks.len() - 1]);
+        assert_eq!((first.0, last), (*b"IHDR", &(*b"IEND", Vec::new())));
+        let number = |at: usize| u32::from_be_bytes(first.1[at..at + 4].try_into().unwrap());
+        assert_eq!((number(0), number(4)), (width, height));
+        assert!(chunks.iter().any(|(kind, data)| kind == b"IDAT" && data.len() > 100), "a picture of nothing");
+    }
+    assert_eq!(house.get("/mandelbrot?size=100000x100000").await.status, 400);
+}
+
+/// The chunks of a PNG (ISO/IEC 15948): kind and data of each, with nothing before, between or after them.
+fn png_chunks(mut bytes: &[u8]) -> Vec<([u8; 4], Vec<u8>)> {
+    bytes = bytes.strip_prefix(b"\x89PNG\r\n\x1a\n").expect("a PNG's signature");
+    let mut chunks = Vec::new();
+    while !bytes.is_empty() {
+        let (length, rest) = bytes.split_first_chunk::<4>().expect("a length");
+        let (kind, rest) = rest.split_first_chunk::<4>().expect("a kind");
+        let (data, rest) = rest.split_at(u32::from_be_bytes(*length) as usize);
+        chunks.push((*kind, data.to_vec()));
+        // The checksum.
+        bytes = &rest[4..];
+    }
+    chunks
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn report_merges_what_primes_counts() {
+    let house = serve(&["report", "primes"]).await;
+    let told = json(&house.get("/report?low=10000&high=200000").await);
+    let expected = serde_json::json!({ "between": 16755, "up_to": { "10000": 1229, "200000": 17984 } });
+    assert_eq!(told, expected);
+    house
+        .until("both calls are counted", |house| {
+            house.metrics().contains("wasmbay_requests_total{code=\"ok\",plugin=\"primes\",tenant=\"default\"} 2")
+        })
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn echo_streams_a_body_back() {
+    let house = serve(&["echo"]).await;
+    let body: Vec<u8> = (0..8 << 20).map(|index: u32| (index / 3) as u8).collect();
+    for method in [Method::POST, Method::PUT] {
+        let request = Request::builder().method(method).uri("/echo").header("content-type", "image/x-mine");
+        let answer = house.connect().await.send(request.body(full(body.clone())).unwrap()).await.unwrap();
+        assert_eq!((answer.status.as_u16(), &answer.headers["content-type"]), (200, &"image/x-mine".parse().unwrap()));
+        assert!(answer.body == body, "{} bytes came back", answer.body.len());
+    }
+    assert_eq!(house.get("/echo").await.status, 405);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn env_shows_what_a_command_is_told() {
+    let house = serve(&["env"]).await;
+    let request = Request::post("/env/some/path?a=1").header("x-mine", "yes").body(full("a body")).unwrap();
+    let answer = house.connect().await.send(request).await.unwrap();
+    assert_eq!(answer.status, 200);
+    let lines: Vec<_> = answer.text().lines().collect();
+    for line in [
+        "GATEWAY_INTERFACE=CGI/1.1",
+        "REQUEST_METHOD=POST",
+        "PATH_INFO=/env/some/path",
+        "QUERY_STRING=a=1",
+        "CONTENT_LENGTH=6",
+        "HTTP_X_MINE=yes",
+        "body: 6 bytes",
+    ] {
+        assert!(lines.contains(&line), "{line} is not among {lines:#?}");
+    }
+    let get = house.connect().await.send(Request::get("/env").body(empty()).unwrap()).await.unwrap();
+    assert!(get.text().contains("REQUEST_METHOD=GET\n") && get.text().ends_with("body: 0 bytes\n"), "{get:?}");
+}

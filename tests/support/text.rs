@@ -1,0 +1,71 @@
+//! Guests of a few lines of text, made for the moment: each revision says something else.
+
+use std::{fmt::Write as _, fs, io, path::Path};
+
+/// What the guests are made from: the example plugin that is one file of text.
+const HELLO: &str = include_str!("../../plugins/hello/hello.wat");
+
+/// What it says.
+const SAYS: &str = "hello from wasmbay!\\n";
+
+/// The one place that tells how long that is.
+const LENGTH: &str = "(i32.const 1088) (i32.const 20)";
+
+/// The call that writes it.
+const WRITE: &str = "(call $put (local.get $stream) (i32.const 1088) (i32.const 20) (i32.const 0))";
+
+/// The most that one of its writes may hold.
+pub const PIECE: usize = 4096;
+
+/// A guest that answers with `body`: plain ASCII without quotes and backslashes, at most [`PIECE`] bytes.
+pub fn says(body: &str) -> String {
+    says_times(body, 1)
+}
+
+/// A guest that answers with `body` written `times` times, each time on its own.
+///
+/// # Panics
+/// When `body` cannot stand in a text guest, or the example it is made from has changed.
+pub fn says_times(body: &str, times: usize) -> String {
+    assert!(body.len() <= PIECE && body.bytes().all(|byte| matches!(byte, b' '..=b'~') && !b"\"\\".contains(&byte)));
+    for part in [SAYS, WRITE] {
+        assert_eq!(HELLO.matches(part).count(), 1, "hello.wat has changed: {part}");
+    }
+    let length = LENGTH.replace("20", &body.len().to_string());
+    let write = WRITE.replace(LENGTH, &length);
+    HELLO.replace(SAYS, body).replace(WRITE, &vec![write; times].join("\n    "))
+}
+
+/// A good guest with so many functions in it that compiling takes more memory than a compilation may have.
+pub fn compile_bomb(body: &str) -> String {
+    with_fields(body, &"(func)\n".repeat(900_000))
+}
+
+/// A good guest with these fields added to its module.
+fn with_fields(body: &str, fields: &str) -> String {
+    let mut text = says(body);
+    let end = text.rfind(')').expect("a module ends with a parenthesis");
+    text.insert_str(end, fields);
+    text
+}
+
+/// Writes a plugin's folder: the manifest with these lines after its head, and the guest.
+///
+/// # Errors
+/// When the disk fails.
+pub fn write(dir: &Path, name: &str, lines: &str, guest: &str) -> io::Result<()> {
+    let folder = dir.join(name);
+    fs::create_dir_all(&folder)?;
+    fs::write(folder.join(FILE), guest)?;
+    fs::write(folder.join("plugin.toml"), manifest(name, lines))
+}
+
+/// The guest's file in the folder that [`write`] makes.
+pub const FILE: &str = "guest.wat";
+
+/// The manifest that [`write`] writes: io lane, the route `/NAME`, then these lines.
+pub fn manifest(name: &str, lines: &str) -> String {
+    let mut text = format!("manifest = 1\nname = \"{name}\"\nversion = \"1\"\ncomponent = \"{FILE}\"\nlane = \"io\"\n");
+    let _ = write!(text, "[[route]]\npath = \"/{name}\"\n{lines}\n");
+    text
+}
