@@ -83,10 +83,7 @@ impl Background {
                 }
                 Err(_) => "deadline",
             };
-            // The guest goes before its account is settled.
-            flight.running = None;
-            let (cpu, fuel) = flight.ledger.since_settled();
-            flight.plugin.metrics.spent(cpu, fuel);
+            flight.end();
             flight.plugin.metrics.background_ended(how);
             drop((flight, tracked));
         });

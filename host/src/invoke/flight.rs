@@ -28,7 +28,7 @@ use crate::{
     guest::{Call, Meter},
     lanes::{Panicked, Running, Task},
     registry::LivePlugin,
-    telemetry::{OpenRecord, Record, RequestId},
+    telemetry::{OpenRecord, PluginMetrics, Record, RequestId},
 };
 
 /// A guest at work for one request, and what it is charged to.
@@ -51,7 +51,7 @@ pub(super) struct Ledger {
     task: Arc<Task>,
     meter: Arc<Meter>,
     counts_fuel: bool,
-    /// CPU time and fuel that are on the record.
+    /// CPU time and fuel that are counted already.
     settled: (Duration, u64),
 }
 
@@ -132,9 +132,7 @@ impl Flight {
             Ok(response) => Ok(Answer::wrap(response, self)),
             Err(failure) => {
                 self.ledger.fail(&failure);
-                // The guest goes before the account is settled, so that what it used up to its end is in it.
-                self.running = None;
-                self.ledger.settle(&self.fault);
+                self.end();
                 Err(failure)
             }
         }
@@ -175,13 +173,13 @@ impl Flight {
 
     /// The response's last byte is out. What the guest still does is background work, if there is a permit for it.
     pub(super) fn land(mut self, body: Body) {
-        self.ledger.settle(&self.fault);
+        self.settle();
         let limit = self.plugin.manifest.limits.after_response;
         if self.running.is_none() {
             return;
         }
         if limit.is_zero() || !self.hold.go_on() {
-            self.running = None;
+            self.end();
             self.plugin.metrics.background_ended("no-permit");
             return;
         }
@@ -193,8 +191,17 @@ impl Flight {
     /// The response broke, or its reader left: the guest goes, and the request is over.
     pub(super) fn crash(mut self, failure: &Failure) {
         self.ledger.fail(failure);
+        self.end();
+    }
+
+    /// Ends the guest. It goes before its account is settled, so that what it used up to its end is in it.
+    pub(super) fn end(&mut self) {
         self.running = None;
-        self.ledger.settle(&self.fault);
+        self.settle();
+    }
+
+    fn settle(&mut self) {
+        self.ledger.settle(&self.plugin.metrics, &self.fault);
     }
 
     /// Moves the guest on; its end, once. A failure is on the record at once, whoever hears of it.
@@ -216,20 +223,33 @@ impl Flight {
     }
 }
 
+impl Drop for Flight {
+    /// A client that leaves before the head drops the flight as it is: what its guest used was used all the same.
+    fn drop(&mut self) {
+        if self.running.is_some() {
+            self.end();
+        }
+    }
+}
+
 impl Ledger {
     pub(super) fn fail(&self, failure: &Failure) {
         self.note(|record| record.fail(failure));
     }
 
-    /// Notes what was used so far, and lets go of the record: the request is over.
-    pub(super) fn settle(&mut self, fault: &BodyFault) {
-        let (cpu, fuel) = (self.cpu(), self.meter.fuel());
-        self.settled = (cpu, fuel);
-        self.note(|record| {
+    /// Notes what was used so far on the record. Once that is emitted, because the client left a guest that finishes or
+    /// because the response is out, what was used since goes to the plugin's count directly.
+    fn settle(&mut self, metrics: &PluginMetrics, fault: &BodyFault) {
+        let (cpu, fuel) = (self.cpu(), if self.counts_fuel { self.meter.fuel() } else { 0 });
+        let noted = self.note(|record| {
             record.cpu = cpu;
             record.fuel = self.counts_fuel.then_some(fuel);
             record.bytes_in = fault.read();
         });
+        if !noted {
+            metrics.spent(cpu.saturating_sub(self.settled.0), fuel.saturating_sub(self.settled.1));
+        }
+        self.settled = (cpu, fuel);
     }
 
     /// Lets the record be written as soon as the response's reader is done, though work goes on.
@@ -237,19 +257,13 @@ impl Ledger {
         self.record = None;
     }
 
-    fn note(&self, known: impl FnOnce(&mut Record)) {
-        if let Some(record) = &self.record {
-            record.note(known);
-        }
+    /// Answers `false` when there is no record any more to note it on.
+    fn note(&self, known: impl FnOnce(&mut Record)) -> bool {
+        self.record.as_ref().is_some_and(|record| record.note(known))
     }
 
     /// CPU time used so far, in whatever instance.
     fn cpu(&self) -> Duration {
         self.task.cpu().max(self.meter.whole_cpu()) + self.meter.shared_cpu()
-    }
-
-    /// CPU time and fuel used since the request was settled.
-    pub(super) fn since_settled(&self) -> (Duration, u64) {
-        (self.cpu().saturating_sub(self.settled.0), self.meter.fuel().saturating_sub(self.settled.1))
     }
 }

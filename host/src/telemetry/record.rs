@@ -171,11 +171,9 @@ impl OpenRecord {
         Self(Arc::new(Open { metrics, begun: Instant::now(), record: Mutex::new(Some(record)) }))
     }
 
-    /// Notes what became known. Without effect once the record is emitted.
-    pub fn note(&self, known: impl FnOnce(&mut Record)) {
-        if let Some(record) = self.0.lock().as_mut() {
-            known(record);
-        }
+    /// Notes what became known. Without effect once the record is emitted: then it answers `false`.
+    pub fn note(&self, known: impl FnOnce(&mut Record)) -> bool {
+        self.0.lock().as_mut().map(known).is_some()
     }
 
     /// Reads the record; `None` once it is emitted.
