@@ -75,7 +75,12 @@ impl Compiler {
             Ok(finished) => finished?,
             Err(_) => return Err(self.too_much(format!("{:?} by the clock", self.limits.wall))),
         };
-        if status.success() { Ok(artefact) } else { Err(self.why(status, &complaint)) }
+        match (status.success(), artefact.is_empty()) {
+            (true, false) => Ok(artefact),
+            // Never kept: the next start would find nothing in the cache and take it for code.
+            (true, true) => Err(CompileFault::Broken(format!("{} wrote no code", self.executable.display()))),
+            (false, _) => Err(self.why(status, &complaint)),
+        }
     }
 
     /// Starts the child with nothing of the host's surroundings. Without a `pre_exec` hook: none of the host's memory
