@@ -194,11 +194,19 @@ impl<L: Loader> Registry<L> {
 impl Status {
     /// The faults as complaints about files.
     fn diagnostics(&self) -> Vec<Diagnostic> {
-        let manifest = |folder: &str| Path::new(folder).join(MANIFEST_FILE);
-        let of_plugins = self
-            .plugins
-            .iter()
-            .flat_map(|plugin| plugin.faults.iter().map(move |fault| Diagnostic::new(manifest(&plugin.folder), fault)));
+        let of_plugins =
+            self.plugins.iter().flat_map(|plugin| plugin.faults.iter().map(|fault| placed(&plugin.folder, fault)));
         self.faults.iter().map(|fault| Diagnostic::new("", fault)).chain(of_plugins).collect()
+    }
+}
+
+/// A plugin's fault with its place. Those in the manifest's text name their file and line themselves.
+fn placed(folder: &str, fault: &str) -> Diagnostic {
+    let file = Path::new(folder).join(MANIFEST_FILE);
+    let own = fault.strip_prefix(&*file.to_string_lossy()).and_then(|rest| rest.strip_prefix(':'));
+    let Some(rest) = own else { return Diagnostic::new(file, fault) };
+    match rest.split_once(": ").and_then(|(line, message)| Some((line.parse().ok()?, message))) {
+        Some((line, message)) => Diagnostic::new(file, message).at(line),
+        None => Diagnostic::new(file, rest.trim_start()),
     }
 }
