@@ -97,7 +97,8 @@ fn with_world<'a>(wasm: Cow<'a, [u8]>, module: &Outline) -> anyhow::Result<Cow<'
     if exports.is_empty() {
         bail!("the module exports no handler: neither `wasi:http/incoming-handler@0.2.x#handle` nor `_start`");
     }
-    let (resolve, world) = world(&module.imports, &exports)?;
+    let (resolve, world) =
+        world(&module.imports, &exports).map_err(|error| unknown(&module.imports, &exports).unwrap_or(error))?;
     let mut wasm = wasm.into_owned();
     embed_component_metadata(&mut wasm, &resolve, world, StringEncoding::UTF8)?;
     Ok(wasm.into())
@@ -118,11 +119,17 @@ fn world(imports: &BTreeSet<String>, exports: &BTreeSet<String>) -> anyhow::Resu
     let packages = packages(imports.iter().chain(exports));
     let packages = packages.iter().map(|package| parse(package)).collect::<anyhow::Result<Vec<_>>>()?;
     let mut resolve = Resolve::default();
-    let package = resolve
-        .push_groups(parse(&text)?, packages)
-        .context("the module imports or exports an interface the host does not know")?;
+    let package =
+        resolve.push_groups(parse(&text)?, packages).context("the module's interfaces do not fit together")?;
     let world = resolve.select_world(&[package], None)?;
     Ok((resolve, world))
+}
+
+/// The first interface that is not known by itself, in words: what the resolver says does not always name it.
+fn unknown(imports: &BTreeSet<String>, exports: &BTreeSet<String>) -> Option<anyhow::Error> {
+    let alone = |name: &&String| world(&BTreeSet::from([(*name).clone()]), &BTreeSet::new()).is_err();
+    let name = imports.iter().chain(exports).find(alone)?;
+    Some(anyhow!("the module imports or exports `{name}`, an interface the host does not know"))
 }
 
 /// The packages, under every patch version of 0.2 that the names ask for: later ones only add to earlier ones, and what
