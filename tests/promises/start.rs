@@ -112,8 +112,7 @@ async fn a_compiler_that_cannot_do_its_work_is_named() {
     for (compiler, words) in [
         ("/nowhere/wasmbay", &["cannot start /nowhere/wasmbay compile", "No such file"][..]),
         ("/bin/false", &["the compiler ended with code 1"]),
-        // It leaves without a complaint and without code.
-        ("/bin/true", &["hello.wat"]),
+        ("/bin/true", &["/bin/true wrote no code"]),
     ] {
         let compiler = Settings { compiler: Some(compiler.into()), ..settings.clone() };
         let house = House::unchecked(compiler, &[Plugin::new("p", "io", "hello.wat")]).await;
@@ -124,6 +123,9 @@ async fn a_compiler_that_cannot_do_its_work_is_named() {
         }
         assert_eq!(house.get("/p/").await.status, 404);
     }
+    // Nothing of that was kept.
+    let house = House::with(settings, &[Plugin::new("p", "io", "hello.wat")]).await;
+    assert_eq!((compiled(&house), house.get("/p/").await.status.as_u16()), (1, 200));
 }
 
 /// A folder with one good plugin and four at fault, and a word from each fault.
@@ -142,7 +144,7 @@ fn mixed() -> (TempDir, [(&'static str, &'static str); 5]) {
         ("misspelt", "queu"),
         ("not-text", "not-text.wat"),
         ("traps", "trap"),
-        ("strange", "unknown"),
+        ("strange", "example:nowhere"),
     ];
     (dir, faults)
 }
@@ -158,7 +160,10 @@ async fn a_strict_start_refuses_with_every_fault() {
         let names = |line: &&String| line.contains(&format!("/{plugin}/")) && line.contains(word);
         assert!(told.iter().any(|line| names(&line)), "{plugin} {word}: {told:#?}");
     }
-    assert!(!told.iter().any(|line| line.contains("/good/")), "{told:#?}");
+    for line in &told {
+        assert!(!line.contains("/good/") && line.matches("plugin.toml").count() == 1, "{line}");
+    }
+    assert_eq!(told.len(), faults.len(), "{told:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -52,10 +52,10 @@ async fn requests_finish_on_the_revision_they_began_with() {
     for (file, lane, hello) in READERS {
         let house = House::serve(&[Plugin::new("p", lane, file)]).await;
         assert_eq!(house.get("/p/hello").await.text(), hello);
-        // One that has its head and waits for more of its body, and one that answers only when it has read all.
+        // One that has its head (a line, for commands write by lines) and waits for more of its body, and one that answers only when it has read all.
         let (echoed, body) = pieces();
         let mut with_head = house.connect().await;
-        echoed.send("begun, ".into()).unwrap();
+        echoed.send("begun\n".into()).unwrap();
         let mut response = with_head.begin(post("/p/echo", body)).await.unwrap();
         let first = response.body_mut().frame().await.unwrap().unwrap().into_data().unwrap();
         let (counted, body) = pieces();
@@ -71,7 +71,7 @@ async fn requests_finish_on_the_revision_they_began_with() {
         counted.send("67890".into()).unwrap();
         drop((echoed, counted));
         let rest = finish(response, false).await.unwrap();
-        assert_eq!([&first[..], &rest.body].concat(), b"begun, ended", "{file} {lane}");
+        assert_eq!([&first[..], &rest.body].concat(), b"begun\nended", "{file} {lane}");
         assert_eq!(answer.await.unwrap().unwrap().text(), "10\n", "{file} {lane}");
         all_freed_but(&house, 1).await;
         // The connection that was there before the swap is served by what is live now.
