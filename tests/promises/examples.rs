@@ -1,6 +1,6 @@
 //! Every example plugin answers as its README says.
 
-use std::{fs, path::PathBuf, time::SystemTime};
+use std::{fs, io, path::Path, time::SystemTime};
 
 use http::{Method, Request};
 use tempfile::TempDir;
@@ -15,19 +15,12 @@ const PLUGINS: &str = "WASMBAY_PLUGINS";
 
 /// Serves copies of these plugins: what a deployment needs of each, its manifest and its component.
 async fn serve(names: &[&str]) -> House {
-    let folder =
-        std::env::var_os(PLUGINS).unwrap_or_else(|| panic!("{PLUGINS} is not set: eval \"$(cargo xtask guests)\""));
-    let dir = TempDir::new().unwrap();
+    let folder = std::env::var_os(PLUGINS);
+    let folder = folder.unwrap_or_else(|| panic!("{PLUGINS} is not set: eval \"$(cargo xtask guests)\""));
+    let dir = TempDir::new().expect("a folder");
     for name in names {
-        let from = PathBuf::from(&folder).join(name);
-        let manifest = fs::read_to_string(from.join("plugin.toml")).unwrap();
-        let component = manifest.lines().find_map(|line| line.strip_prefix("component = \"")?.strip_suffix('"'));
-        let component = component.expect("a component");
-        assert!(from.join(component).exists(), "{name} is not built: cargo xtask guests");
-        let to = dir.path().join(name);
-        fs::create_dir_all(to.join(component).parent().unwrap()).unwrap();
-        fs::copy(from.join(component), to.join(component)).unwrap();
-        fs::write(to.join("plugin.toml"), manifest).unwrap();
+        let copied = copy(&Path::new(&folder).join(name), &dir.path().join(name));
+        copied.unwrap_or_else(|error| panic!("{name} is not built, cargo xtask guests does it: {error}"));
     }
     let house = House::over(settings(), dir).await;
     let status = house.host.behind().registry().status();
@@ -36,8 +29,18 @@ async fn serve(names: &[&str]) -> House {
     house
 }
 
+fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    let manifest = fs::read_to_string(from.join("plugin.toml"))?;
+    let component = manifest.lines().find_map(|line| line.strip_prefix("component = \"")?.strip_suffix('"'));
+    let component = component.expect("a manifest names its component");
+    fs::create_dir_all(to.join(component).parent().expect("a file is in a folder"))?;
+    fs::copy(from.join(component), to.join(component))?;
+    fs::write(to.join("plugin.toml"), manifest)
+}
+
+/// The JSON of a good answer.
 fn json(answer: &Answer) -> serde_json::Value {
-    assert_eq!((answer.status.as_u16(), &answer.headers["content-type"]), (200, &"application/json".parse().unwrap()));
+    assert_eq!((answer.status.as_u16(), answer.headers["content-type"].as_bytes()), (200, &b"application/json"[..]));
     serde_json::from_slice(&answer.body).expect("JSON")
 }
 

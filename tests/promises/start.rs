@@ -1,7 +1,7 @@
 //! A start: warm it compiles nothing, with faults it serves what is good, and no component can hold it up.
 
 use std::{
-    fs,
+    fs, io,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -78,7 +78,7 @@ async fn a_warm_start_compiles_nothing() {
 async fn compiled_code_that_was_tampered_with_is_never_run() {
     let (settings, _data) = cold();
     let house = House::with(settings.clone(), &[Plugin::new("p", "io", "hello.wat")]).await;
-    let entries = files_below(settings.data.as_deref().unwrap(), "code");
+    let entries = files_below(settings.data.as_deref().unwrap(), "code").unwrap();
     assert!(!entries.is_empty());
     for entry in entries {
         let mut bytes = fs::read(&entry).unwrap();
@@ -93,17 +93,17 @@ async fn compiled_code_that_was_tampered_with_is_never_run() {
     assert_eq!((compiled(&house), house.get("/p/").await.status.as_u16()), (1, 200));
 }
 
-fn files_below(folder: &Path, ending: &str) -> Vec<PathBuf> {
+fn files_below(folder: &Path, ending: &str) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
         if path.is_dir() {
-            files.extend(files_below(&path, ending));
+            files.extend(files_below(&path, ending)?);
         } else if path.extension().is_some_and(|extension| extension == ending) {
             files.push(path);
         }
     }
-    files
+    Ok(files)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -130,7 +130,7 @@ async fn a_compiler_that_cannot_do_its_work_is_named() {
 
 /// A folder with one good plugin and four at fault, and a word from each fault.
 fn mixed() -> (TempDir, [(&'static str, &'static str); 5]) {
-    let dir = TempDir::new().unwrap();
+    let dir = TempDir::new().expect("a folder");
     let plugins = [
         Plugin::new("good", "io", "http02.wasm"),
         Plugin::new("misspelt", "io", "hello.wat").with("[limits]\ntimout = \"1s\"\nqueu = 1"),
@@ -138,7 +138,7 @@ fn mixed() -> (TempDir, [(&'static str, &'static str); 5]) {
         Plugin::new("traps", "io", "trap-in-start.wat"),
         Plugin::new("strange", "compute", "unknown-import.wat"),
     ];
-    plugins.iter().for_each(|plugin| plugin.write(dir.path()).unwrap());
+    plugins.iter().for_each(|plugin| plugin.write(dir.path()).expect("the plugin can be written"));
     let faults = [
         ("misspelt", "timout"),
         ("misspelt", "queu"),

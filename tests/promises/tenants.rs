@@ -50,7 +50,9 @@ fn metric(house: &House, name: &str, tenant: &str, plugin: &str) -> f64 {
                 .iter()
                 .all(|(key, value)| line.contains(&format!("{key}=\"{value}\"")))
     };
-    text.lines().find(of).map_or(0.0, |line| line.rsplit(' ').next().and_then(|value| value.parse().ok()).unwrap())
+    text.lines()
+        .find(of)
+        .map_or(0.0, |line| line.rsplit(' ').next().and_then(|value| value.parse().ok()).expect("a number"))
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -29,13 +29,13 @@ const READERS: [(&str, &str, &str); 4] = [
 ];
 
 fn post(path: &str, body: Sent) -> Request<Sent> {
-    Request::builder().method(Method::POST).uri(path).body(body).unwrap()
+    Request::builder().method(Method::POST).uri(path).body(body).expect("a request")
 }
 
 /// Replaces the plugin `p` by a text guest with the same routes.
 async fn replace(house: &House) {
     let routes = "[[route]]\npath = \"/p/{*rest}\"";
-    text::write(house.dir.path(), "p", routes, &text::says("new")).unwrap();
+    text::write(house.dir.path(), "p", routes, &text::says("new")).expect("the folder can be written");
     house.settled().await;
     assert_eq!(house.get("/p/hello").await.text(), "new", "{:?}", house.faults());
 }
@@ -155,7 +155,9 @@ async fn no_request_notices_a_swap() {
         assert!(house.get("/p").await.text().starts_with(&piece(revision)), "{:?}", house.faults());
         // Each revision is asked for under load, not just passed over.
         let before = answered.load(Relaxed);
-        house.until("every client could ask again", |_| answered.load(Relaxed) >= before + CLIENTS as u64).await;
+        house
+            .until("as many answers came as there are clients", |_| answered.load(Relaxed) >= before + CLIENTS as u64)
+            .await;
     }
     stop.store(true, Relaxed);
     let mut all = std::collections::BTreeSet::new();

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io::Write as _,
+    io::{self, Write as _},
     path::Path,
 };
 
@@ -15,37 +15,37 @@ use wasmbay_tests::{
 use super::{becomes, guest_file, serving, status_of};
 
 /// How an editor puts a text where a file is.
-type Save = fn(&Path, &str);
+type Save = fn(&Path, &str) -> io::Result<()>;
 
 /// What editors, linkers and deployments do.
 const SAVES: [(&str, Save); 6] = [
-    ("truncate and write", |file, text| fs::write(file, text).unwrap()),
+    ("truncate and write", |file, text| fs::write(file, text)),
     ("write in place, then cut", |file, text| {
-        let mut open = File::options().write(true).open(file).unwrap();
-        open.write_all(text.as_bytes()).unwrap();
-        open.set_len(text.len() as u64).unwrap();
+        let mut open = File::options().write(true).open(file)?;
+        open.write_all(text.as_bytes())?;
+        open.set_len(text.len() as u64)
     }),
     ("a temporary file renamed over it", |file, text| {
         let temporary = file.with_file_name(".guest.wat.tmp123");
-        fs::write(&temporary, text).unwrap();
-        fs::rename(&temporary, file).unwrap();
+        fs::write(&temporary, text)?;
+        fs::rename(&temporary, file)
     }),
     ("a backup renamed away, then a new file", |file, text| {
         let backup = file.with_file_name("guest.wat~");
-        fs::rename(file, &backup).unwrap();
-        fs::write(file, text).unwrap();
-        fs::remove_file(&backup).unwrap();
+        fs::rename(file, &backup)?;
+        fs::write(file, text)?;
+        fs::remove_file(&backup)
     }),
     ("removed and written again", |file, text| {
-        fs::remove_file(file).unwrap();
-        fs::write(file, text).unwrap();
+        fs::remove_file(file)?;
+        fs::write(file, text)
     }),
     ("a backup linked, then a new file renamed over it", |file, text| {
         let (backup, new) = (file.with_file_name("guest.wat.bak"), file.with_file_name("4913"));
-        fs::hard_link(file, &backup).unwrap();
-        fs::write(&new, text).unwrap();
-        fs::rename(&new, file).unwrap();
-        fs::remove_file(&backup).unwrap();
+        fs::hard_link(file, &backup)?;
+        fs::write(&new, text)?;
+        fs::rename(&new, file)?;
+        fs::remove_file(&backup)
     }),
 ];
 
@@ -53,13 +53,13 @@ const SAVES: [(&str, Save); 6] = [
 async fn whatever_way_an_editor_saves_the_edit_becomes_live_and_nothing_breaks() {
     let house = serving("before").await;
     for (how, save) in SAVES {
-        save(&guest_file(&house), &text::says(how));
+        save(&guest_file(&house), &text::says(how)).unwrap();
         becomes(&house, "/p", how).await;
     }
     let manifest = house.dir.path().join("p/plugin.toml");
     for (number, (_, save)) in SAVES.iter().enumerate() {
         let version = format!("version = \"{number}\"");
-        save(&manifest, &text::manifest("p", "").replace("version = \"1\"", &version));
+        save(&manifest, &text::manifest("p", "").replace("version = \"1\"", &version)).unwrap();
         let is_live =
             move |house: &House| status_of(house, "p").live.is_some_and(|live| live.version == number.to_string());
         house.until(&version, is_live).await;
