@@ -60,10 +60,10 @@ pub fn write(dir: &Path, name: &str, lines: &str, guest: &str) -> io::Result<()>
     fs::write(folder.join("plugin.toml"), manifest(name, lines))
 }
 
-/// The guest's file in the folder that [`write`] makes.
+/// The guest's file in the folder that [`write()`] makes.
 pub const FILE: &str = "guest.wat";
 
-/// The manifest that [`write`] writes: io lane, the route `/NAME`, then these lines.
+/// The manifest that [`write()`] writes: io lane, the route `/NAME`, then these lines.
 pub fn manifest(name: &str, lines: &str) -> String {
     let mut text = format!("manifest = 1\nname = \"{name}\"\nversion = \"1\"\ncomponent = \"{FILE}\"\nlane = \"io\"\n");
     let _ = write!(text, "[[route]]\npath = \"/{name}\"\n{lines}\n");
