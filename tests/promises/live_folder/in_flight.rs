@@ -11,7 +11,10 @@ use std::{
 
 use http::{Method, Request};
 use http_body_util::BodyExt as _;
-use tokio::{task::JoinHandle, time::timeout};
+use tokio::{
+    task::JoinHandle,
+    time::{interval, timeout},
+};
 use wasmbay_tests::{
     client::{Connection, HANG, Protocol, Sent, finish, pieces},
     house::{House, Plugin, settings},
@@ -109,31 +112,39 @@ async fn an_old_revision_is_held_no_longer_than_the_drain() {
     all_freed_but(&house, 1).await;
 }
 
-/// Connections that ask without a pause.
+/// Connections that ask all the time.
 const CLIENTS: usize = 16;
+
+/// From one request of a client to its next: room on a small machine for the compilations that swaps need.
+const PACE: Duration = Duration::from_millis(10);
 
 /// How often a revision's number stands in one piece of its body, and how many pieces there are.
 const NUMBERS: usize = 500;
-const PIECES: usize = 16;
+const PIECES: usize = 8;
 
-/// The body of a revision: 64 KiB of its number.
+/// A piece of a revision's body: nothing but its number.
 fn piece(revision: usize) -> String {
     format!("{revision:07} ").repeat(NUMBERS)
 }
 
 /// Asks until it is told to stop. Answers with the revisions seen, in order.
-fn ask_without_pause(house: &House, stop: &Arc<AtomicBool>, answered: &Arc<AtomicU64>) -> JoinHandle<Vec<usize>> {
+fn ask_all_the_time(house: &House, stop: &Arc<AtomicBool>, answered: &Arc<AtomicU64>) -> JoinHandle<Vec<usize>> {
     let (addr, stop, answered) = (house.host.public(), stop.clone(), answered.clone());
     tokio::spawn(async move {
         let mut connection = Connection::open(addr, Protocol::Http1).await.expect("a connection");
-        let mut seen = Vec::new();
+        let (mut seen, mut whole) = (Vec::new(), String::new());
+        let mut pace = interval(PACE);
         while !stop.load(Relaxed) {
+            pace.tick().await;
             // The one connection all along: a reset or a close would be an error here.
             let answer = connection.get("/p").await.expect("a whole answer");
             assert_eq!(answer.status, 200, "{:?}", answer.headers);
             let revision = answer.text()[..7].parse().expect("a revision's number");
-            assert!(answer.text() == piece(revision).repeat(PIECES), "an answer of two revisions");
-            seen.push(revision);
+            if seen.last() != Some(&revision) {
+                whole = piece(revision).repeat(PIECES);
+                seen.push(revision);
+            }
+            assert!(answer.text() == whole, "an answer of two revisions");
             answered.fetch_add(1, Relaxed);
         }
         seen
@@ -148,7 +159,7 @@ async fn no_request_notices_a_swap() {
     put(0);
     house.settled().await;
     let (stop, answered) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-    let clients: Vec<_> = (0..CLIENTS).map(|_| ask_without_pause(&house, &stop, &answered)).collect();
+    let clients: Vec<_> = (0..CLIENTS).map(|_| ask_all_the_time(&house, &stop, &answered)).collect();
     for revision in 1..=swaps {
         put(revision);
         house.settled().await;
