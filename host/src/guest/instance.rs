@@ -129,9 +129,18 @@ impl Instance {
 pub(super) struct Idle(Mutex<VecDeque<Instance>>);
 
 impl Idle {
-    /// The instance used last, since its memory is still warm.
+    /// The instance used last, since its memory is still warm; none that has been idle for too long.
     pub(super) fn take(&self) -> Option<Instance> {
-        self.lock().pop_back()
+        let mut idle = self.lock();
+        let newest = idle.pop_back()?;
+        if newest.idle_since.elapsed() <= KEEP_IDLE {
+            return Some(newest);
+        }
+        // The others have been idle for longer still. Dropping stores is work; the lock is not held for it.
+        let stale = std::mem::take(&mut *idle);
+        drop(idle);
+        drop((newest, stale));
+        None
     }
 
     /// Keeps an instance. Those idle for too long go.
