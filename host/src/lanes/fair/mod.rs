@@ -10,17 +10,21 @@
 //! differs by at most a slice of each, plus a slice for every thread.
 //!
 //! Within a plugin the work that has attained the least CPU time is next, by the levels of its caller, so short work is
-//! not stuck behind long. The price: while more short work keeps coming than the plugin's share can serve, its long work waits for its timeout.
+//! not stuck behind long; one pick in four goes to what has waited longest, so long work is not starved by short.
 
 mod flows;
+mod line;
 #[cfg(test)]
 mod model;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
-use self::flows::Flows;
+use self::{
+    flows::Flows,
+    line::{Line, Place},
+};
 use super::{PluginId, TenantId, Who};
 
 /// Things that wait for a pick, and what everyone has used. Each operation takes logarithmic time.
@@ -37,15 +41,15 @@ pub(super) struct Fair<T> {
 
 struct Tenant<T> {
     plugins: Flows<PluginId>,
-    /// What waits, by level, then by arrival. No empty maps.
-    waiting: HashMap<PluginId, BTreeMap<(u64, u64), T>>,
+    /// What waits. No empty lines.
+    waiting: HashMap<PluginId, Line<T>>,
 }
 
 /// Where a waiting thing stands, to take it out again.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ticket {
     who: Who,
-    place: (u64, u64),
+    place: Place,
 }
 
 impl<T> Fair<T> {
@@ -102,7 +106,7 @@ impl<T> Fair<T> {
         let active = self.active.get_mut(&tenant).expect("a tenant in the line is active");
         let plugin = active.plugins.pick().expect("a tenant in the line has a plugin in its line");
         let waiting = active.waiting.get_mut(&plugin).expect("a plugin in the line has something waiting");
-        let (_, item) = waiting.pop_first().expect("a waiting map is never empty");
+        let item = waiting.pick().expect("a line is never empty");
         let who = Who { tenant, plugin };
         self.taken(who);
         Some((who, item))
@@ -111,7 +115,7 @@ impl<T> Fair<T> {
     /// Takes out what `ticket` was given for; `None` when it has been popped.
     pub(super) fn remove(&mut self, ticket: Ticket) -> Option<T> {
         let tenant = self.active.get_mut(&ticket.who.tenant)?;
-        let item = tenant.waiting.get_mut(&ticket.who.plugin)?.remove(&ticket.place)?;
+        let item = tenant.waiting.get_mut(&ticket.who.plugin)?.remove(ticket.place)?;
         self.taken(ticket.who);
         Some(item)
     }
@@ -162,7 +166,7 @@ impl<T> Fair<T> {
     fn taken(&mut self, who: Who) {
         self.len -= 1;
         let tenant = self.active.get_mut(&who.tenant).expect("something was taken from it");
-        if tenant.waiting.get(&who.plugin).is_some_and(BTreeMap::is_empty) {
+        if tenant.waiting.get(&who.plugin).is_some_and(Line::is_empty) {
             tenant.waiting.remove(&who.plugin);
             tenant.plugins.stop_waiting(who.plugin);
         }

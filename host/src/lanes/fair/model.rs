@@ -1,6 +1,6 @@
 //! The fair structure once more, as plain lists searched from end to end: what the real one is compared with.
 
-use super::{super::Who, PluginId, TenantId, flows::OUTSIDE_DEBT};
+use super::{super::Who, PluginId, TenantId, flows::OUTSIDE_DEBT, line::ELDEST_EVERY};
 
 /// Virtual time in quarters of a nanosecond: exact for the weights 1, 2 and 4.
 type Tag = u128;
@@ -143,12 +143,14 @@ pub(super) struct Model {
     /// Who, attained, arrival, name.
     items: Vec<(Who, u64, u64, u32)>,
     arrivals: u64,
+    /// Picks of each plugin since something of it waits.
+    picks: Vec<(Who, u32)>,
 }
 
 impl Model {
     pub(super) fn new(estimate: u64) -> Self {
-        let (plugins, weights, items) = (Vec::new(), Vec::new(), Vec::new());
-        Self { estimate, tenants: Level::new(estimate), plugins, weights, items, arrivals: 0 }
+        let (plugins, weights, items, picks) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { estimate, tenants: Level::new(estimate), plugins, weights, items, arrivals: 0, picks }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -169,10 +171,20 @@ impl Model {
         let tenant = self.tenants.pick()?;
         let plugin = self.level(tenant)?.pick()?;
         let who = Who { tenant, plugin };
+        let eldest = self.is_for_the_eldest(who);
         let own = self.items.iter().filter(|item| item.0 == who);
-        let &(_, _, _, name) = own.min_by_key(|item| (item.1, item.2))?;
+        let &(_, _, _, name) = own.min_by_key(|item| if eldest { (0, item.2) } else { (item.1, item.2) })?;
         self.remove(who, name);
         Some((who, name))
+    }
+
+    fn is_for_the_eldest(&mut self, who: Who) -> bool {
+        if !self.picks.iter().any(|(other, _)| *other == who) {
+            self.picks.push((who, 0));
+        }
+        let (_, picks) = self.picks.iter_mut().find(|(other, _)| *other == who).expect("it was just put there");
+        *picks += 1;
+        *picks % ELDEST_EVERY == 0
     }
 
     pub(super) fn remove(&mut self, who: Who, name: u32) -> bool {
@@ -182,6 +194,7 @@ impl Model {
             return false;
         }
         if !self.items.iter().any(|item| item.0 == who) {
+            self.picks.retain(|(other, _)| *other != who);
             self.level(who.tenant).expect("it had an item").stop(who.plugin);
         }
         if !self.items.iter().any(|item| item.0.tenant == who.tenant) {

@@ -1,5 +1,7 @@
 //! The fair structure against its model, and the promises it makes.
 
+use std::collections::HashMap;
+
 use proptest::prelude::*;
 
 use super::{super::Who, Fair, PluginId, TenantId, Ticket, flows::OUTSIDE_DEBT, model::Model};
@@ -197,6 +199,30 @@ fn within_a_plugin_the_least_attained_is_next_then_the_first_to_arrive() {
     }
     let order: Vec<_> = std::iter::from_fn(|| fair.pop().map(|(_, name)| name)).collect();
     assert_eq!(order, ["new", "newer", "middle", "long"]);
+}
+
+#[test]
+fn long_work_gets_its_slices_while_short_work_never_ends() {
+    let mut fair = Fair::new(SLICE);
+    for name in ["long", "longer"] {
+        fair.push(who(0, 0), 9, name);
+    }
+    let mut served = HashMap::from([("long", 0_u32), ("longer", 0), ("short", 0)]);
+    while served["short"] <= 600 {
+        fair.push(who(0, 0), 0, "short");
+        // Until it is served: then there is always just one, younger than the long work.
+        loop {
+            let (who, name) = fair.pop().expect("something waits");
+            *served.get_mut(name).expect("they are known") += 1;
+            if name == "short" {
+                fair.settle(who, SLICE);
+                break;
+            }
+            fair.push(who, 9, name);
+            fair.settle(who, SLICE);
+        }
+    }
+    assert_eq!((served["long"], served["longer"]), (100, 100), "a quarter of the picks, in turns");
 }
 
 #[test]
