@@ -68,7 +68,7 @@ impl Exchange {
             return self.refuse(&failure, true);
         }
         let arrival = Arrival { request_id: self.id, record: self.record.clone() };
-        let span = tracing::info_span!("request", request_id = self.id.as_str());
+        let span = tracing::debug_span!("request", request_id = self.id.as_str());
         let work = AssertUnwindSafe(async { invoke(arrival, request).await }).catch_unwind().instrument(span);
         let result = work.await.unwrap_or_else(|panic| Err(self.panicked(&*panic)));
         // Whatever was made of a body that broke, the client did not send what it meant to send.

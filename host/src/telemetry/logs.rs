@@ -1,7 +1,8 @@
 //! The binary's log: what is written, in which form, and that a slow sink never slows a request.
 //!
 //! Events are formatted where they happen and handed to a thread of its own over a bounded channel. When the sink
-//! does not keep up, lines are dropped and counted; nobody waits.
+//! does not keep up, lines are dropped and counted; nobody waits. The thread gathers what arrives within a few
+//! milliseconds into one write: to wake it for each line would cost a request more than to format the line.
 
 use std::{
     io::{self, IsTerminal, Write},
@@ -17,6 +18,9 @@ use super::names::LOG_LINES_DROPPED;
 
 /// Lines that may wait for the sink. At a few hundred bytes each this is a few megabytes at most.
 const QUEUE: usize = 8192;
+
+/// How long lines may wait to be written together.
+const GATHER: Duration = Duration::from_millis(5);
 
 /// How long [`Log`] waits at the end for the sink to take what is left.
 const FLUSH: Duration = Duration::from_secs(2);
@@ -123,7 +127,7 @@ fn write_lines(queue: &Receiver<Vec<u8>>, sink: impl Write) {
         let line = match queue.try_recv() {
             Err(TryRecvError::Empty) => {
                 let _ = sink.flush();
-                queue.recv().unwrap_or_default()
+                next_line(queue)
             }
             Err(TryRecvError::Disconnected) => Vec::new(),
             Ok(line) => line,
@@ -134,6 +138,12 @@ fn write_lines(queue: &Receiver<Vec<u8>>, sink: impl Write) {
         }
         let _ = sink.write_all(&line);
     }
+}
+
+/// Waits for a line; one of a stream of them is waited for without being woken.
+fn next_line(queue: &Receiver<Vec<u8>>) -> Vec<u8> {
+    thread::sleep(GATHER);
+    queue.try_recv().or_else(|_| queue.recv()).unwrap_or_default()
 }
 
 #[cfg(test)]
