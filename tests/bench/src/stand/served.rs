@@ -37,6 +37,8 @@ pub(crate) struct Plugin {
     routes: Vec<String>,
     limits: String,
     more: String,
+    /// Whether the host must have its 0.3 switch on for it.
+    is_service: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -51,6 +53,11 @@ impl Plugin {
         Self::new(name, "io", Component::File(component)).limits(GENEROUS)
     }
 
+    /// An io plugin made of a built component for wasi:http 0.3.
+    pub(crate) fn service(name: &str, component: PathBuf) -> Self {
+        Self { is_service: true, ..Self::io(name, component) }
+    }
+
     /// A compute plugin made of a built component.
     pub(crate) fn compute(name: &str, component: PathBuf) -> Self {
         Self::new(name, "compute", Component::File(component)).limits(GENEROUS_COMPUTE)
@@ -63,7 +70,7 @@ impl Plugin {
 
     fn new(name: &str, lane: &'static str, component: Component) -> Self {
         let (limits, more) = (String::new(), String::new());
-        Self { name: name.to_owned(), lane, component, routes: Vec::new(), limits, more }
+        Self { name: name.to_owned(), lane, component, routes: Vec::new(), limits, more, is_service: false }
     }
 
     /// Adds a route; a plugin without one has every path of its tenant.
@@ -117,6 +124,8 @@ pub(crate) struct Served {
     root: TempDir,
     settings: String,
     tenants: String,
+    /// The operator's switch: on where a plugin needs it. With it, 0.2 guests cost more as well.
+    wasi_http_03: bool,
 }
 
 impl Served {
@@ -128,8 +137,7 @@ impl Served {
     pub(crate) fn new() -> anyhow::Result<Self> {
         let root = tempfile::Builder::new().prefix("wasmbay-bench-").tempdir()?;
         fs::create_dir(root.path().join("plugins"))?;
-        // 0.3 is off by default with several tenants; the bench measures it on.
-        Ok(Self { root, settings: "wasi_http_03 = true\n".to_owned(), tenants: String::new() })
+        Ok(Self { root, settings: String::new(), tenants: String::new(), wasi_http_03: false })
     }
 
     /// Adds a line to the settings.
@@ -151,7 +159,8 @@ impl Served {
     /// # Errors
     ///
     /// When a file cannot be read or written.
-    pub(crate) fn plugin(self, tenant: &str, plugin: &Plugin) -> anyhow::Result<Self> {
+    pub(crate) fn plugin(mut self, tenant: &str, plugin: &Plugin) -> anyhow::Result<Self> {
+        self.wasi_http_03 |= plugin.is_service;
         let folder = self.folder().join(tenant).join(&plugin.name);
         fs::create_dir_all(&folder)?;
         let component = match &plugin.component {
@@ -181,7 +190,7 @@ impl Served {
     /// Writes the settings file.
     pub(super) fn write_config(&self) -> anyhow::Result<PathBuf> {
         let path = self.root.path().join("wasmbay.toml");
-        fs::write(&path, format!("{}{}", self.settings, self.tenants))?;
+        fs::write(&path, format!("wasi_http_03 = {}\n{}{}", self.wasi_http_03, self.settings, self.tenants))?;
         Ok(path)
     }
 }
@@ -208,11 +217,12 @@ mod tests {
     #[test]
     fn settings_come_before_tenants() -> anyhow::Result<()> {
         let served = Served::new()?.tenant("a", "weight = 1").setting("drain = \"1s\"");
-        let text = fs::read_to_string(served.write_config()?)?;
-        assert_eq!(
-            text,
-            "wasi_http_03 = true\ndrain = \"1s\"\n\n[tenant.a]\nfolder = \"a\"\nprefix = \"/a\"\nweight = 1\n"
-        );
+        let settings = "drain = \"1s\"\n\n[tenant.a]\nfolder = \"a\"\nprefix = \"/a\"\nweight = 1\n";
+        assert_eq!(fs::read_to_string(served.write_config()?)?, format!("wasi_http_03 = false\n{settings}"));
+        let component = served.beside().join("service.wasm");
+        fs::write(&component, "")?;
+        let served = served.plugin("a", &Plugin::service("service", component))?;
+        assert_eq!(fs::read_to_string(served.write_config()?)?, format!("wasi_http_03 = true\n{settings}"));
         Ok(())
     }
 }

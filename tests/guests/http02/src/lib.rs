@@ -1,7 +1,7 @@
 //! A wasi:http 0.2 handler for tests: the last segment of the path names what it does.
 //!
 //! Work: `hello`, `wait?ms=`, `work?us=`, `burn?n=`, `spin[?ms=]`, `loads?ms=&mib=`, `hostcalls?ms=`, `pages?mib=`,
-//! `alloc?mib=[&try=1]`, `recurse?n=`, `calibrate?ms=`. Bodies: `echo`, `sink`, `read-none`, `big?mib=`,
+//! `alloc?mib=[&try=1]`, `recurse?n=`, `calibrate?ms=`, `operation?name=&mib=&n=`. Bodies: `echo`, `sink`, `read-none`, `big?mib=`,
 //! `slowbig?n=&ms=&bytes=`, `sse?n=&ms=`, `trailers`. Ways to go wrong: `trap`, `panic`, `exit`, `trap-late?n=`,
 //! `drop-late?n=`, `exit-without-response`, `error`, `bad-header`. The rest: `after?ms=[&spin=1]`, `print[?long=]`,
 //! `headers`, `call?url=`, `fan?url=&n=`, `count`, `status?code=`, `file`, `random`, `clocks`.
@@ -10,6 +10,7 @@ mod bodies;
 mod calls;
 mod faults;
 mod io;
+mod operations;
 mod reports;
 mod work;
 
@@ -45,6 +46,7 @@ impl Guest for Handler {
             "alloc" => work::alloc(&target, out),
             "recurse" => work::recurse(&target, out),
             "calibrate" => work::calibrate(&target, out),
+            "operation" => operations::run(&target, out),
             "after" => work::after(&target, out),
             "echo" => bodies::echo(&request, out),
             "sink" => bodies::sink(&request, out),

@@ -35,7 +35,7 @@ pub(crate) async fn proxy(bench: &Bench, case: Case) -> anyhow::Result<Section> 
 
 /// A 0.3 guest, many in an instance.
 pub(crate) async fn service(bench: &Bench, case: Case) -> anyhow::Result<Section> {
-    let plugin = Plugin::io("wait", bench.places.guest("http03"));
+    let plugin = Plugin::service("wait", bench.places.guest("http03"));
     let plugin = plugin.more("\n[instances]\nmax_requests = 1000000\nmax_concurrent = 64\n");
     run(bench, case, &plugin, bench.scale.held_03, 8.0).await
 }

@@ -5,6 +5,7 @@ mod flood;
 mod gates;
 mod held;
 mod mixed;
+mod operations;
 mod probe;
 mod saturated;
 mod spin;
@@ -30,6 +31,10 @@ pub(crate) const CASES: &[Case] = &[
     ("even-hostcalls", "CPU time of two hungry tenants over any 2 s: arithmetic beside host calls in a loop."),
     ("even-pages", "CPU time of two hungry tenants over any 2 s: arithmetic beside fresh page touching."),
     ("mixed", "One compute plugin: 5 ms jobs among 2 s jobs."),
+    (
+        "operations",
+        "The largest single operations of a guest, which nothing interrupts: what each may hold a thread for.",
+    ),
     ("gates", "Every gate set to 1, 2, 3 and 4: A calls B calls A, and a fan-out of 8."),
     ("hold", "Many requests waiting 3 s at once in a 0.2 guest, a fresh instance each."),
     ("hold-03", "Many requests waiting 3 s at once in a 0.3 guest, 64 at once in an instance."),
@@ -52,6 +57,7 @@ pub(crate) async fn run(bench: &Bench, case: Case) -> anyhow::Result<Section> {
         "even-hostcalls" => even::run(bench, case, "/hostcalls?ms=20").await,
         "even-pages" => even::run(bench, case, "/pages?mib=64").await,
         "mixed" => mixed::run(bench, case).await,
+        "operations" => operations::run(bench, case).await,
         "gates" => gates::run(bench, case).await,
         "hold" => held::proxy(bench, case).await,
         "hold-03" => held::service(bench, case).await,

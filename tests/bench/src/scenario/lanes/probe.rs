@@ -91,7 +91,7 @@ pub(crate) async fn pages(bench: &Bench, case: Case) -> anyhow::Result<Section> 
 
 /// A 0.3 guest that waits, under `primes`.
 pub(crate) async fn service(bench: &Bench, case: Case) -> anyhow::Result<Section> {
-    let waiter = Plugin::io("wait", bench.places.guest("http03")).route("/wait");
+    let waiter = Plugin::service("wait", bench.places.guest("http03")).route("/wait");
     let host = start(bench, waiter, primes_plugin(bench)).await?;
     let probe = Group::closed("probe", host.listen, "/wait?ms=5", CONNECTIONS);
     let subject = against_primes(&host, probe.body(Body::Contains("waited".into()))).await?;
