@@ -85,11 +85,11 @@ async fn a_script_reads_one_line_and_a_signal_ends_it_well() -> anyhow::Result<(
 #[tokio::test]
 async fn the_first_signal_finishes_what_was_begun_and_the_second_does_not() -> anyhow::Result<()> {
     let dir = TempDir::new()?;
-    Plugin::new("work", "io", "http02.wasm").with("[limits]\ntimeout = \"60s\"\n").write(dir.path())?;
+    Plugin::new("waiter", "io", "http02.wasm").with("[limits]\ntimeout = \"60s\"\n").write(dir.path())?;
     let serving = serve(dir.path()).await?;
     let mut connection = Connection::open(serving.says("listen").parse()?, Protocol::Http1).await?;
     // Longer than any wait of this test: it is only ever cut short.
-    let held = tokio::spawn(async move { connection.get("/work/wait?ms=50000").await });
+    let held = tokio::spawn(async move { connection.get("/waiter/wait?ms=50000").await });
     let mut metrics = Connection::open(serving.says("admin").parse()?, Protocol::Http1).await?;
     let in_flight = async {
         while !metrics.get("/metrics").await?.text().contains("wasmbay_in_flight{plugin=\"work\",tenant=\"default\"} 1")

@@ -56,7 +56,7 @@ enum Task {
     /// eval "$(cargo xtask guests)" && cargo test
     #[command(verbatim_doc_comment)]
     Guests,
-    /// Measure a release build: `cargo xtask bench lanes`. Without a name, the bench program lists what there is.
+    /// Measure the host as it is shipped: `cargo xtask bench lanes`. Without a name, the bench program lists what there is.
     Bench {
         /// The bench's name and options, passed on to `wasmbay-bench`.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]

@@ -59,7 +59,7 @@ impl Place {
         let owner = self.cache.join(SHARED_TARGET).with_extension("owner");
         let this = self.root.as_os_str().as_encoded_bytes();
         if self.target.exists() && fs::read(&owner).ok().as_deref() != Some(this) {
-            for profile in ["dev", "release"] {
+            for profile in ["dev", "release", "dist"] {
                 let mut cargo = Command::new("cargo");
                 cargo.args(["clean", "--quiet", "--workspace", "--profile", profile]).current_dir(&self.root);
                 let status = cargo.env("CARGO_TARGET_DIR", &self.target).status()?;

@@ -30,8 +30,12 @@ const CLIPPY: [&str; 6] = ["clippy", "--workspace", "--all-targets", "--", "-D",
 /// The libraries' pages. `--examples`, of which there are none, asks for the features that the check before it had.
 const DOC: [&str; 5] = ["doc", "--workspace", "--no-deps", "--lib", "--examples"];
 
-/// The host alone, as users build it. The bench is built beside it, with the same features.
+/// The host alone, as users build it.
 const BUILD_RELEASE: [&str; 5] = ["build", "--workspace", "--release", "--bin", "wasmbay"];
+
+/// The host as it is shipped, which takes minutes longer, and the bench beside it with the same features.
+const BUILD_DIST: [&str; 8] =
+    ["build", "--workspace", "--profile", "dist", "--bin", "wasmbay", "--bin", "wasmbay-bench"];
 
 /// Builds all that is needed, then becomes `wasmbay dev plugins/`.
 pub(crate) fn up(place: &Place, steps: &Steps, args: &[String]) -> anyhow::Result<()> {
@@ -74,19 +78,14 @@ pub(crate) fn guests(place: &Place, steps: &Steps) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Builds for release, then becomes `wasmbay-bench`.
+/// Builds what is shipped, then becomes `wasmbay-bench`.
 pub(crate) fn bench(place: &Place, steps: &Steps, args: &[String]) -> anyhow::Result<()> {
     let toolchain = Toolchain::ensure(place, steps)?;
     let guests = test_guests::ensure(place, steps, &toolchain)?;
     let plugins = plugins::build(place, steps, &toolchain, Build::Shared)?;
-    let mut build = cargo(place);
-    steps.command(
-        "host and bench (release)",
-        &place.root,
-        build.args(BUILD_RELEASE).args(["--bin", "wasmbay-bench"]),
-    )?;
-    let mut bench = Command::new(place.target.join("release/wasmbay-bench"));
-    become_program(bench.args(args).envs(variables(place, "release", &guests, &plugins)).current_dir(&place.root))
+    steps.command("host and bench (as shipped)", &place.root, cargo(place).args(BUILD_DIST))?;
+    let mut bench = Command::new(place.target.join("dist/wasmbay-bench"));
+    become_program(bench.args(args).envs(variables(place, "dist", &guests, &plugins)).current_dir(&place.root))
 }
 
 /// Cargo for the workspace.
