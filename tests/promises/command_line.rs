@@ -92,7 +92,7 @@ async fn the_first_signal_finishes_what_was_begun_and_the_second_does_not() -> a
     let held = tokio::spawn(async move { connection.get("/waiter/wait?ms=50000").await });
     let mut metrics = Connection::open(serving.says("admin").parse()?, Protocol::Http1).await?;
     let in_flight = async {
-        while !metrics.get("/metrics").await?.text().contains("wasmbay_in_flight{plugin=\"work\",tenant=\"default\"} 1")
+        while !metrics.get("/metrics").await?.text().contains("wasmbay_in_flight{plugin=\"waiter\",tenant=\"default\"} 1")
         {
         }
         anyhow::Ok(())
