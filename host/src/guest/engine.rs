@@ -25,7 +25,7 @@ pub struct EngineSettings {
 
 /// Stack for wasm frames. Rust's own main thread has 8 MiB, but guests that recurse that deep are broken; the rest of
 /// the 2 MiB fiber stack stays free for host frames, whose overflow would abort the process.
-const MAX_WASM_STACK: usize = 512 << 10;
+pub(super) const MAX_WASM_STACK: usize = 512 << 10;
 
 /// Address space per memory. With 4 GiB and a guard behind it, 32-bit guests need no explicit bounds checks.
 const MEMORY_RESERVATION: u64 = 4 << 30;
@@ -39,15 +39,15 @@ const SMALL_KEEP_RESIDENT: usize = 64 << 10;
 
 /// What one component may hold: a preview1 guest with its adapter needs four core instances and two tables; composed
 /// ones a few more.
-const CORE_INSTANCES_PER_COMPONENT: u32 = 32;
-const MEMORIES_PER_COMPONENT: u32 = 4;
-const TABLES_PER_COMPONENT: u32 = 16;
+pub(super) const CORE_INSTANCES_PER_COMPONENT: u32 = 32;
+pub(super) const MEMORIES_PER_COMPONENT: u32 = 4;
+pub(super) const TABLES_PER_COMPONENT: u32 = 16;
 
 /// Slots beyond what admission hands out: instances kept for reuse, and those being dropped while their successors start.
 const SPARE_SLOTS: u32 = 32;
 
 /// Elements of one table; each takes 8 bytes of address space in every slot.
-const TABLE_ELEMENTS: usize = 20_000;
+pub(super) const TABLE_ELEMENTS: usize = 20_000;
 
 /// One engine per lane, with its instance slots and links.
 pub struct Engines {

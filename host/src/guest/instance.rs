@@ -21,13 +21,13 @@ use super::{
 use crate::{failure::Failure, lanes::Verdict, telemetry::Stream};
 
 /// Bytes a guest may pass to the host in one call.
-const HOSTCALL_BYTES: usize = 8 << 20;
+pub(super) const HOSTCALL_BYTES: usize = 8 << 20;
 
 /// Resource handles a component may hold at once.
-const COMPONENT_HANDLES: usize = 8192;
+pub(super) const COMPONENT_HANDLES: usize = 8192;
 
 /// Bytes of randomness a guest may ask for in one call.
-const RANDOM_BYTES: u64 = 64 << 10;
+pub(super) const RANDOM_BYTES: u64 = 64 << 10;
 
 /// How long an idle instance is kept for the next request.
 const KEEP_IDLE: Duration = Duration::from_secs(60);

@@ -6,6 +6,8 @@
 mod adapt;
 mod body;
 mod call;
+#[cfg(test)]
+pub(crate) mod caps;
 mod cgi;
 mod clock;
 mod compile;
