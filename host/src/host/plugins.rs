@@ -17,7 +17,7 @@ use tokio::{
 use super::{Behind, Mode};
 use crate::{
     body::Body,
-    config::{Lane, Settings},
+    config::{Lane, Limits, Settings},
     diagnostic::Diagnostic,
     failure::Failure,
     guest::{EngineSettings, Engines},
@@ -168,6 +168,12 @@ impl Behind for Plugins {
                 load.map_or((0, 0, 0), |load| (load.in_flight, load.waiting, load.background));
             plugin.metrics.load(in_flight, waiting, background);
         }
+    }
+
+    fn limits(&self, tenant: &str, plugin: &str) -> Option<(PathBuf, Limits)> {
+        let table = self.current.table();
+        let plugin = table.find_plugin(tenant, plugin)?;
+        Some((plugin.folder.clone(), plugin.manifest.limits.clone()))
     }
 
     fn status(&self) -> Value {

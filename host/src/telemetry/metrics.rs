@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{Arc, Mutex, OnceLock, PoisonError, Weak},
     time::Duration,
 };
 
@@ -14,6 +14,8 @@ use prometheus::{
 use super::{
     names::{self, Name},
     plugin_metrics::PluginMetrics,
+    request_id::RequestId,
+    tails::Tails,
 };
 use crate::failure::Code;
 
@@ -36,6 +38,8 @@ pub struct Metrics {
     swaps: IntCounter,
     refused_loads: IntCounter,
     compile_seconds: Histogram,
+    /// In dev mode alone.
+    tails: OnceLock<Tails>,
 }
 
 /// What each plugin has one series of.
@@ -92,6 +96,7 @@ impl Metrics {
             swaps: make.counter(names::SWAPS),
             refused_loads: make.counter(names::REFUSED_LOADS),
             compile_seconds: make.histogram(names::COMPILE_SECONDS),
+            tails: OnceLock::new(),
             registry,
         })
     }
@@ -150,6 +155,20 @@ impl Metrics {
     /// Counts a panic in the host's own code.
     pub fn panicked(&self) {
         self.panics.inc();
+    }
+
+    /// From now on keeps the last lines of guests' logs, for [`Metrics::take_tail`].
+    pub fn keep_tails(&self) {
+        self.tails.get_or_init(Tails::default);
+    }
+
+    /// The last lines that the guest of a request wrote, oldest first; nothing unless they are kept.
+    pub fn take_tail(&self, request: RequestId) -> Vec<String> {
+        self.tails.get().map_or_else(Vec::new, |tails| tails.take(request))
+    }
+
+    pub(super) fn tails(&self) -> Option<&Tails> {
+        self.tails.get()
     }
 
     /// Counts a routing table made live.

@@ -1,11 +1,6 @@
 //! The tasks themselves, each a list of steps.
 
-use std::{
-    env,
-    os::unix::process::CommandExt,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{env, os::unix::process::CommandExt, path::PathBuf, process::Command};
 
 use anyhow::Context;
 
