@@ -28,19 +28,19 @@ pub(crate) fn caps() -> Vec<Cap> {
             "core instances in a component",
             engine::CORE_INSTANCES_PER_COMPONENT,
             "refused at load",
-            "a preview1 guest with its adapter needs 4, a composed one a few more; the pool has 8 for each slot",
+            "a preview1 guest with its adapter needs 4, one composed of two twice that",
         ),
         cap(
             "memories in a component",
             engine::MEMORIES_PER_COMPONENT,
             "refused at load",
-            "each takes 4 GiB of address space while the instance lives",
+            "each takes 4 GiB of address space in every slot of the pool",
         ),
         cap(
             "tables in a component",
             engine::TABLES_PER_COMPONENT,
             "refused at load",
-            "a preview1 guest with its adapter needs 2; the pool has 4 for each slot",
+            "a preview1 guest with its adapter needs 2",
         ),
         cap(
             "elements of a table",

@@ -28,7 +28,7 @@ pub struct EngineSettings {
 pub(super) const MAX_WASM_STACK: usize = 512 << 10;
 
 /// Address space per memory. With 4 GiB and a guard behind it, 32-bit guests need no explicit bounds checks.
-const MEMORY_RESERVATION: u64 = 4 << 30;
+pub(super) const MEMORY_RESERVATION: u64 = 4 << 30;
 
 /// Up to this many bytes of a used slot are zeroed by writing instead of being given back to the kernel: a page fault
 /// costs more than a write to a page that is there.
@@ -37,14 +37,15 @@ const MEMORY_KEEP_RESIDENT: usize = 2 << 20;
 /// The same for tables and stacks, which are small.
 const SMALL_KEEP_RESIDENT: usize = 64 << 10;
 
-/// What one component may hold: a preview1 guest with its adapter needs four core instances and two tables; composed
-/// ones a few more.
-pub(super) const CORE_INSTANCES_PER_COMPONENT: u32 = 32;
-pub(super) const MEMORIES_PER_COMPONENT: u32 = 4;
-pub(super) const TABLES_PER_COMPONENT: u32 = 16;
+/// What one component may hold: a preview1 guest with its adapter needs four core instances, a memory and two tables; one
+/// composed of two twice that. Each slot of the pool has room for all of it, so that no guest holds what another's slot
+/// stands for.
+pub(super) const CORE_INSTANCES_PER_COMPONENT: u32 = 16;
+pub(super) const MEMORIES_PER_COMPONENT: u32 = 2;
+pub(super) const TABLES_PER_COMPONENT: u32 = 8;
 
 /// Slots beyond what admission hands out: instances kept for reuse, and those being dropped while their successors start.
-const SPARE_SLOTS: u32 = 32;
+pub(super) const SPARE_SLOTS: u32 = 32;
 
 /// Elements of one table; each takes 8 bytes of address space in every slot.
 pub(super) const TABLE_ELEMENTS: usize = 20_000;
@@ -68,7 +69,7 @@ impl Engines {
     /// Allocates both engines' pools and ties their epochs to the lanes' tick.
     ///
     /// # Errors
-    /// When the address space or the kernel's map limit does not hold the instance slots.
+    /// When the machine does not hold the instance slots, which [`super::Pools::fit`] finds out beforehand.
     pub fn new(settings: &EngineSettings, lanes: &Lanes, plugins: Arc<dyn CallPlugin>) -> anyhow::Result<Arc<Self>> {
         Ok(Arc::new(Self {
             io: LaneEngine::new(settings, Lane::Io, settings.io_instances, lanes)?,
@@ -139,9 +140,9 @@ fn pool(settings: &EngineSettings, slots: u32) -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(slots)
         .total_stacks(slots)
-        .total_memories(slots)
-        .total_core_instances(slots.saturating_mul(8))
-        .total_tables(slots.saturating_mul(4))
+        .total_memories(slots.saturating_mul(MEMORIES_PER_COMPONENT))
+        .total_core_instances(slots.saturating_mul(CORE_INSTANCES_PER_COMPONENT))
+        .total_tables(slots.saturating_mul(TABLES_PER_COMPONENT))
         .max_core_instances_per_component(CORE_INSTANCES_PER_COMPONENT)
         .max_memories_per_component(MEMORIES_PER_COMPONENT)
         .max_tables_per_component(TABLES_PER_COMPONENT)

@@ -30,6 +30,7 @@ pub struct Metrics {
     plugins: Mutex<HashMap<(String, String), Weak<PluginMetrics>>>,
     unrouted: IntCounterVec,
     slots: IntGaugeVec,
+    slots_most: IntGaugeVec,
     connections: IntGaugeVec,
     accepted: IntCounterVec,
     accept_errors: IntCounterVec,
@@ -88,6 +89,7 @@ impl Metrics {
             plugins: Mutex::default(),
             unrouted: make.counters(names::UNROUTED),
             slots: make.gauges(names::SLOTS),
+            slots_most: make.gauges(names::SLOTS_MOST),
             connections: make.gauges(names::CONNECTIONS),
             accepted: make.counters(names::ACCEPTED),
             accept_errors: make.counters(names::ACCEPT_ERRORS),
@@ -150,6 +152,11 @@ impl Metrics {
     /// Shows how many instance slots of a lane are taken.
     pub fn slots_taken(&self, lane: &'static str, taken: u32) {
         self.slots.with_label_values(&[lane]).set(taken.into());
+    }
+
+    /// Shows how many instance slots of a lane there are.
+    pub fn slots(&self, lane: &'static str, most: u32) {
+        self.slots_most.with_label_values(&[lane]).set(most.into());
     }
 
     /// Counts a panic in the host's own code.
@@ -292,6 +299,7 @@ mod tests {
         let listener = metrics.listener("public");
         listener.cut("idle");
         metrics.unrouted(Code::NoRoute);
+        metrics.slots("io", 4);
         metrics.slots_taken("io", 1);
         let text = metrics.encode();
         for name in names::ALL {

@@ -67,6 +67,13 @@ impl Limits {
     }
 }
 
+impl Manifest {
+    /// The line of a manifest's text that sets a key such as `limits.cpu`, counted from 1; `None` when none does.
+    pub fn line_of(text: &str, key: &str) -> Option<usize> {
+        tree::line_of(text, &key.split('.').collect::<Vec<_>>())
+    }
+}
+
 /// How to raise one limit in one manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Raise {
@@ -84,7 +91,7 @@ impl Raise {
     pub fn find(text: &str, key: &str) -> Option<Self> {
         let asked = Manifest::parse(text, Manifest::FILE).ok()?.limits.figure(key)?;
         let name = key.strip_prefix("limits.")?;
-        let now = tree::line_of(text, &["limits", name]);
+        let now = Manifest::line_of(text, key);
         let now = now.and_then(|line| Some((line, text.lines().nth(line - 1)?.trim().to_owned())));
         let more = asked.doubled();
         let write = match more {
