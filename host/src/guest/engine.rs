@@ -7,7 +7,7 @@ use std::{
 
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, component::Linker};
 
-use super::{links, state::State};
+use super::{idle::Idles, links, state::State};
 use crate::{capability::plugins::CallPlugin, config::Lane, lanes::Lanes, units::ByteSize};
 
 /// What the engines are made from. The same values in the compile child and in the host make compatible code.
@@ -63,6 +63,7 @@ pub struct Engines {
 pub(super) struct LaneEngine {
     pub(super) engine: Engine,
     pub(super) linker: Linker<State>,
+    pub(super) idles: Arc<Idles>,
 }
 
 impl Engines {
@@ -70,6 +71,9 @@ impl Engines {
     ///
     /// # Errors
     /// When the machine does not hold the instance slots, which [`super::Pools::fit`] finds out beforehand.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
     pub fn new(settings: &EngineSettings, lanes: &Lanes, plugins: Arc<dyn CallPlugin>) -> anyhow::Result<Arc<Self>> {
         Ok(Arc::new(Self {
             io: LaneEngine::new(settings, Lane::Io, settings.io_instances, lanes)?,
@@ -114,7 +118,7 @@ impl LaneEngine {
             None => false,
         }));
         let linker = links::link(&engine, settings.wasi_http_03)?;
-        Ok(Self { engine, linker })
+        Ok(Self { engine, linker, idles: Idles::reaped() })
     }
 }
 

@@ -13,6 +13,7 @@ mod clock;
 mod compile;
 mod engine;
 mod hooks;
+mod idle;
 mod instance;
 mod limiter;
 mod links;
