@@ -81,7 +81,7 @@ pub(crate) fn caps() -> Vec<Cap> {
         cap(
             "random bytes asked for in one call",
             ByteSize(instance::RANDOM_BYTES),
-            "`trap`",
+            "`trap`; a 0.3 guest gets as many as these",
             "a key needs 32; the host makes them in its own memory, in one go",
         ),
         cap(
