@@ -1,18 +1,31 @@
 //! Guests that want the CPU, or never give back what they hold.
 
-use crate::scene::{EVERYWHERE, HTTP, Scene};
+use wasmbay_tests::house::Plugin;
+
+use crate::scene::{EVERYWHERE, HTTP, Scene, two_tenants};
 
 const SHORT: &str = "[limits]\ncpu = \"50ms\"\ntimeout = \"20s\"";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn g_01_loop_in_the_handler() {
     let scene = Scene::of(&EVERYWHERE, SHORT).await;
-    for number in 0..EVERYWHERE.len() {
+    for (number, kind) in EVERYWHERE.iter().enumerate() {
         let asked: Vec<_> = (0..20).map(|_| scene.house.ask(&format!("/a/p{number}/spin"))).collect();
         for asked in asked {
             let problem = asked.await.expect("no panic").expect("an answer").problem();
-            assert_eq!(problem["code"], "cpu-exhausted", "{:?}: {problem}", EVERYWHERE[number]);
+            assert_eq!(problem["code"], "cpu-exhausted", "{kind:?}: {problem}");
         }
+    }
+    scene.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn g_03_loop_where_the_host_asks_for_room() {
+    let plugins = [("io", ""), ("compute", "fuel = \"900G\"")]
+        .map(|(lane, fuel)| Plugin::new(lane, lane, "loop-in-realloc.wat").with(&format!("{SHORT}\n{fuel}")));
+    let scene = Scene::set(two_tenants(), plugins.to_vec()).await;
+    for lane in ["io", "compute"] {
+        assert_eq!(scene.code(&format!("/{lane}/")).await, "cpu-exhausted", "{lane}");
     }
     scene.end().await;
 }

@@ -5,7 +5,9 @@ use std::{
     sync::Arc,
 };
 
-use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, component::Linker};
+use wasmtime::{
+    Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, WasmFeatures, component::Linker,
+};
 
 use super::{idle::Idles, links, state::State};
 use crate::{capability::plugins::CallPlugin, config::Lane, lanes::Lanes, units::ByteSize};
@@ -136,9 +138,22 @@ pub(super) fn config(settings: &EngineSettings, lane: Lane) -> Config {
     config.memory_reservation(MEMORY_RESERVATION);
     // Shared memory is a clock fine enough for timing attacks; the engine is built without threads.
     config.shared_memory(false);
-    config.wasm_memory64(false);
+    for unneeded in UNNEEDED {
+        config.wasm_features(unneeded, false);
+    }
     config
 }
+
+/// Features that no toolchain for guests needs: each is code of the engine's that only an attacker would reach.
+/// Fuel was once not counted around typed calls and handlers of exceptions; relaxed SIMD differs from CPU to CPU.
+const UNNEEDED: [WasmFeatures; 6] = [
+    WasmFeatures::MEMORY64,
+    WasmFeatures::MULTI_MEMORY,
+    WasmFeatures::FUNCTION_REFERENCES,
+    WasmFeatures::GC,
+    WasmFeatures::EXCEPTIONS,
+    WasmFeatures::RELAXED_SIMD,
+];
 
 fn pool(settings: &EngineSettings, slots: u32) -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
