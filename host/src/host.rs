@@ -8,7 +8,7 @@ mod tests;
 use std::{
     future::Future,
     net::SocketAddr,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -26,7 +26,7 @@ pub use plugins::{Plugins, check};
 use crate::{
     admin::{Admin, Readiness, View},
     body::Body,
-    config::Settings,
+    config::{self, Settings},
     diagnostic::Diagnostic,
     failure::{Code, Failure},
     front,
@@ -61,6 +61,9 @@ pub trait Behind: Send + Sync + 'static {
 
     /// Brings those metrics up to date that are read where they arise: called before they are shown.
     fn measure(&self, metrics: &Metrics);
+
+    /// Where a live plugin's folder is, and what its requests are held to.
+    fn limits(&self, tenant: &str, plugin: &str) -> Option<(PathBuf, config::Limits)>;
 
     /// What `wasmbay status` shows.
     fn status(&self) -> serde_json::Value;
@@ -141,7 +144,11 @@ impl<B: Behind> Host<B> {
                 serving.behind.call(arrival, request).await
             }
         };
-        let public = front::serve(acceptor, limits, metrics.clone(), mode == Mode::Dev, call);
+        let author = (mode == Mode::Dev).then(|| {
+            let behind = Arc::clone(&behind);
+            front::Author::new(metrics.clone(), Arc::new(move |tenant, plugin| behind.limits(tenant, plugin)))
+        });
+        let public = front::serve(acceptor, limits, metrics.clone(), author, call);
         let settling = state.clone();
         tokio::spawn(async move {
             behind.settled().await;

@@ -35,10 +35,15 @@ async fn run(words: &[&str]) -> (Option<i32>, String) {
 }
 
 async fn serve(dir: &Path) -> anyhow::Result<Serving> {
+    serve_with(dir, &[]).await
+}
+
+async fn serve_with(dir: &Path, variables: &[(&str, &str)]) -> anyhow::Result<Serving> {
     let data = TempDir::new()?;
     let (dir, data_dir) = (dir.to_string_lossy(), data.path().to_string_lossy());
     let any = "127.0.0.1:0";
-    let mut child = wasmbay(&["serve", &dir, "--listen", any, "--admin", any, "--data", &data_dir]).spawn()?;
+    let mut command = wasmbay(&["serve", &dir, "--listen", any, "--admin", any, "--data", &data_dir]);
+    let mut child = command.envs(variables.iter().copied()).spawn()?;
     let mut out = BufReader::new(child.stdout.take().expect("piped")).lines();
     let ready = timeout(HANG, out.next_line()).await??.expect("a line");
     Ok(Serving { child, out, ready, _data: data })
@@ -92,9 +97,12 @@ async fn the_first_signal_finishes_what_was_begun_and_the_second_does_not() -> a
     let held = tokio::spawn(async move { connection.get("/waiter/wait?ms=50000").await });
     let mut metrics = Connection::open(serving.says("admin").parse()?, Protocol::Http1).await?;
     let in_flight = async {
-        while !metrics.get("/metrics").await?.text().contains("wasmbay_in_flight{plugin=\"waiter\",tenant=\"default\"} 1")
-        {
-        }
+        while !metrics
+            .get("/metrics")
+            .await?
+            .text()
+            .contains("wasmbay_in_flight{plugin=\"waiter\",tenant=\"default\"} 1")
+        {}
         anyhow::Ok(())
     };
     timeout(HANG, in_flight).await??;
@@ -105,6 +113,22 @@ async fn the_first_signal_finishes_what_was_begun_and_the_second_does_not() -> a
     serving.signal("TERM").await?;
     assert_eq!(serving.ended().await?, Some(0));
     assert!(held.await?.is_err(), "the second signal waits for nothing");
+    Ok(())
+}
+
+#[tokio::test]
+async fn pools_that_the_machine_does_not_hold_are_clamped_and_said() -> anyhow::Result<()> {
+    let empty = TempDir::new()?;
+    let serving = serve_with(empty.path(), &[("WASMBAY_IO_INSTANCES", "4000000")]).await?;
+    let mut admin = Connection::open(serving.says("admin").parse()?, Protocol::Http1).await?;
+    let metrics = admin.get("/metrics").await?;
+    let slots = metrics.text().lines().find_map(|line| line.strip_prefix("wasmbay_instance_slots{lane=\"io\"} "));
+    let slots: u32 = slots.expect("the gauge is there").parse()?;
+    assert!((16..100_000).contains(&slots), "{slots}");
+    let (code, table) = run(&["status", "--admin", serving.says("admin")]).await;
+    assert!(code == Some(0) && table.contains("note: io_instances = 4000000 is clamped to "), "{table}");
+    assert!(!table.contains("compute_instances"), "what fits is left alone: {table}");
+    assert!(table.contains("vm.max_map_count") || table.contains("address space"), "{table}");
     Ok(())
 }
 

@@ -29,6 +29,23 @@ async fn serve(names: &[&str]) -> House {
     house
 }
 
+/// The README's plugin in Rust, as `cargo xtask guests` built it from the README's text.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_plugin_that_the_readme_shows_works_as_it_is_shown() {
+    let built = std::env::var_os("WASMBAY_README").expect("WASMBAY_README is set: eval \"$(cargo xtask guests)\"");
+    let built = Path::new(&built);
+    let readme = include_str!("../../README.md");
+    for file in ["Cargo.toml", "src/lib.rs", "plugin.toml"] {
+        let text = fs::read_to_string(built.join(file)).expect("the example's files are beside its component");
+        assert!(readme.contains(&text), "{file} was built from another README: cargo xtask guests builds it anew");
+    }
+    let dir = TempDir::new().expect("a folder");
+    copy(built, &dir.path().join("greet")).expect("the example is built");
+    let house = House::over(settings(), dir).await;
+    let answer = house.get("/greet").await;
+    assert_eq!((answer.status.as_u16(), answer.text()), (200, "hello from Rust\n"), "{:?}", house.faults());
+}
+
 fn copy(from: &Path, to: &Path) -> io::Result<()> {
     let manifest = fs::read_to_string(from.join("plugin.toml"))?;
     let component = manifest.lines().find_map(|line| line.strip_prefix("component = \"")?.strip_suffix('"'));

@@ -77,8 +77,10 @@ impl Door {
         let metrics = Metrics::new();
         let gate = Arc::new(Gate { entered: Semaphore::new(0), left: Semaphore::new(0), open: Semaphore::new(0) });
         let inside = gate.clone();
-        let server =
-            front::serve(acceptor, limits, metrics.clone(), dev, move |_, request| stand_in(inside.clone(), request));
+        let author = dev.then(|| front::Author::new(metrics.clone(), Arc::new(|_, _| None)));
+        let server = front::serve(acceptor, limits, metrics.clone(), author, move |_, request| {
+            stand_in(inside.clone(), request)
+        });
         Self { server, addr, metrics, gate }
     }
 

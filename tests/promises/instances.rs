@@ -116,3 +116,28 @@ async fn the_switch_decides_whether_0_3_loads() {
     assert!(house.faults()["new"].iter().any(|fault| fault.contains("wasi_http_03")), "{:?}", house.faults());
     assert_eq!(house.get("/p/hello").await.status, 200);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn instances_that_wait_for_requests_make_room_for_others() {
+    let mut settings = wasmbay_tests::house::settings();
+    // Six for requests from outside, and with the reserve and the spare ones 46 in the engine.
+    settings.io_instances = 8;
+    let (shared, reused) = ("max_requests = 1000\nmax_concurrent = 2", "max_requests = 1000");
+    let plugins: Vec<_> = (0..10)
+        .map(|number| {
+            let (file, instances) = if number % 2 == 0 { ("http03.wasm", shared) } else { ("http02.wasm", reused) };
+            Plugin::new(&format!("p{number}"), "io", file).with(&format!("[instances]\n{instances}"))
+        })
+        .collect();
+    let house = House::with(settings, &plugins).await;
+    for number in 0..10 {
+        let at_once = if number % 2 == 0 { 12 } else { 6 };
+        let asked: Vec<_> = (0..at_once).map(|_| house.ask(&format!("/p{number}/wait?ms=400"))).collect();
+        for asked in asked {
+            let answer = asked.await.expect("no panic").expect("an answer");
+            assert_eq!(answer.status, 200, "p{number}: {}", answer.text());
+        }
+        let made = house.metric("wasmbay_instances_created_total", &format!("p{number}"));
+        assert_eq!(made, 6.0, "p{number} leaves as many idle as there are slots");
+    }
+}

@@ -3,6 +3,7 @@
 mod calls;
 mod command_line;
 mod departures;
+mod dev_page;
 mod examples;
 mod front_door;
 mod instances;

@@ -143,7 +143,15 @@ impl House {
     /// # Panics
     /// When the host does not start.
     pub async fn over(settings: Settings, dir: TempDir) -> Self {
-        let started = Host::start(&settings, dir.path(), Mode::Serve, false).await.expect("the host starts");
+        Self::in_mode(Mode::Serve, settings, dir).await
+    }
+
+    /// Serves a folder as it is, for clients or for the plugins' author.
+    ///
+    /// # Panics
+    /// When the host does not start.
+    pub async fn in_mode(mode: Mode, settings: Settings, dir: TempDir) -> Self {
+        let started = Host::start(&settings, dir.path(), mode, false).await.expect("the host starts");
         let Started::Serving(host) = started else { panic!("only a strict host refuses to serve") };
         timeout(HANG, host.ready()).await.expect("the first scan ends");
         Self { dir, host }

@@ -1,5 +1,6 @@
 //! What the tests share.
 
+pub mod canary;
 pub mod client;
 pub mod house;
 pub mod text;

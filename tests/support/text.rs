@@ -42,7 +42,10 @@ pub fn compile_bomb(body: &str) -> String {
 }
 
 /// A good guest with these fields added to its module.
-fn with_fields(body: &str, fields: &str) -> String {
+///
+/// # Panics
+/// See [`says_times`].
+pub fn with_fields(body: &str, fields: &str) -> String {
     let mut text = says(body);
     let end = text.rfind(')').expect("a module ends with a parenthesis");
     text.insert_str(end, fields);

@@ -42,7 +42,7 @@ pub(super) fn answer(view: Arc<dyn View>, arrived: Arrived) -> impl Future<Outpu
     let head = *arrived.request.method() == Method::HEAD;
     let mut response = respond(&*view, arrived).unwrap_or_else(|failure| {
         tracing::debug!(%request_id, %failure, "an operator's request failed");
-        reply::reply(&failure, reply::About { request_id, plugin: None, dev: false })
+        reply::reply(&failure, reply::About { request_id, plugin: None, report: None })
     });
     response.headers_mut().insert(reply::REQUEST_ID, request_id.header());
     if head {

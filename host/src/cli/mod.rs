@@ -4,6 +4,8 @@
 
 mod check;
 mod dev;
+#[cfg(test)]
+mod docs;
 mod options;
 mod schema;
 mod signals;

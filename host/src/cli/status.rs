@@ -20,6 +20,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(super) struct Shown {
     /// Whether wasi:http 0.3 plugins may load.
     wasi_http_03: bool,
+    /// What the operator asked for and did not get.
+    #[serde(default)]
+    notes: Vec<String>,
     #[serde(flatten)]
     status: Status,
 }
@@ -67,6 +70,7 @@ pub(super) fn table(shown: &Shown) -> String {
             lines.iter().for_each(|line| say(format!("\n{}/{} {what}: {line}", plugin.tenant, plugin.name)));
         }
     }
+    shown.notes.iter().for_each(|note| say(format!("\nnote: {note}")));
     let allowed = if shown.wasi_http_03 { "on" } else { "off" };
     say(format!("\n{}; wasi:http 0.3 is {allowed}", if status.ready { "ready" } else { "starting" }));
     text

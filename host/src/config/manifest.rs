@@ -3,6 +3,7 @@
 mod caps;
 mod defaults;
 mod meant;
+mod raise;
 mod routes;
 mod written;
 
@@ -12,6 +13,7 @@ use std::{
 };
 
 pub use caps::CapNote;
+pub use raise::{Figure, Raise};
 pub(super) use written::Written;
 
 use super::{

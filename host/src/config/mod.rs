@@ -14,7 +14,7 @@ mod settings;
 mod tree;
 
 pub use manifest::{
-    Build, CapNote, Grants, HostPattern, Instances, Lane, Limits, Manifest, Methods, OnDisconnect, Route,
+    Build, CapNote, Figure, Grants, HostPattern, Instances, Lane, Limits, Manifest, Methods, OnDisconnect, Raise, Route,
 };
 pub use schema::{manifest_schema, settings_schema};
 pub use settings::{Caps, DEFAULT_TENANT, Flags, Settings, Tenant, TenantPlace};

@@ -42,6 +42,17 @@ pub(super) fn read<T>(
     }
 }
 
+/// The line of the value at the end of a path of keys, counted from 1; `None` when it is not written.
+pub(super) fn line_of(text: &str, path: &[&str]) -> Option<usize> {
+    let root = DeTable::parse(text).ok()?;
+    let (last, tables) = path.split_last()?;
+    let mut table = root.get_ref();
+    for key in tables {
+        table = table.get(*key)?.get_ref().as_table()?;
+    }
+    Some(Lines::of(text).line(table.get(*last)?.span().start))
+}
+
 /// The complaint about a text that is not TOML.
 fn syntax(text: &str, span: Range<usize>, message: &str) -> Wrong {
     let found = text.get(span.clone()).unwrap_or_default();

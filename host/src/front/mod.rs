@@ -1,5 +1,6 @@
 //! The public listener: a request gets its id, its span and its record, and every answer leaves in one shape.
 
+mod dev;
 mod outgoing;
 pub mod reply;
 
@@ -9,6 +10,7 @@ use futures_util::FutureExt;
 use http::{HeaderValue, Method, Request, Response, Version, header};
 use tracing::Instrument;
 
+pub use self::dev::{Author, Look};
 use crate::{
     body::Body,
     failure::{Code, Failure},
@@ -18,10 +20,16 @@ use crate::{
 };
 
 /// Serves requests from `acceptor`. `invoke` answers each one that the request filter let through, and notes on
-/// its record what becomes known. With `dev`, replies tell what is inside a failure.
+/// its record what becomes known. An `author` reads what is inside a failure.
 ///
 /// A panic in `invoke` costs one request. Dropping its future means that the client has left.
-pub fn serve<I, F>(acceptor: Acceptor, limits: Limits, metrics: Arc<Metrics>, dev: bool, invoke: I) -> Server
+pub fn serve<I, F>(
+    acceptor: Acceptor,
+    limits: Limits,
+    metrics: Arc<Metrics>,
+    author: Option<Author>,
+    invoke: I,
+) -> Server
 where
     I: Fn(Arrival, Request<Body>) -> F + Send + Sync + 'static,
     F: Future<Output = Result<Response<Body>, Failure>> + Send + 'static,
@@ -29,7 +37,7 @@ where
     let invoke = Arc::new(invoke);
     let counting = metrics.clone();
     Server::start(acceptor, "public", limits, metrics, move |arrived| {
-        let exchange = Exchange::begin(&arrived, counting.clone(), dev);
+        let exchange = Exchange::begin(&arrived, counting.clone(), author.clone());
         let invoke = invoke.clone();
         async move { exchange.run(arrived, &*invoke).await }
     })
@@ -43,19 +51,21 @@ struct Exchange {
     method: Method,
     version: Version,
     arriving: BodyWatch,
-    dev: bool,
+    /// Who reads failures, and whether they would have a page.
+    author: Option<(Author, bool)>,
     answered: bool,
 }
 
 impl Exchange {
-    fn begin(arrived: &Arrived, metrics: Arc<Metrics>, dev: bool) -> Self {
+    fn begin(arrived: &Arrived, metrics: Arc<Metrics>, author: Option<Author>) -> Self {
         let id = RequestId::generate();
         let request = &arrived.request;
         let path = request.uri().path().to_owned();
         let method = request.method().clone();
         let record = OpenRecord::open(metrics.clone(), id, "http", method.clone(), path, Some(arrived.peer));
         let (version, arriving) = (request.version(), arrived.body.clone());
-        Self { id, record, metrics, method, version, arriving, dev, answered: false }
+        let author = author.map(|author| (author, dev::prefers_html(request.headers())));
+        Self { id, record, metrics, method, version, arriving, author, answered: false }
     }
 
     async fn run<I, F>(mut self, arrived: Arrived, invoke: &I) -> Response<Body>
@@ -93,9 +103,14 @@ impl Exchange {
     fn refuse(&mut self, failure: &Failure, close: bool) -> Response<Body> {
         let plugin = self.record.read(|record| record.plugin.clone()).flatten();
         self.record.note(|record| record.fail(failure));
-        let about =
-            reply::About { request_id: self.id, plugin: plugin.as_deref().map(PluginMetrics::plugin), dev: self.dev };
+        let plugin = plugin.as_deref().map(PluginMetrics::plugin);
+        let mut about = reply::About { request_id: self.id, plugin, report: None };
+        let report = self.author.as_ref().map(|(author, _)| author.report(failure, &self.record, &about));
+        about.report = report.as_ref();
         let mut response = reply::reply(failure, about);
+        if let Some((_, wants_page)) = self.author {
+            dev::as_page(&mut response, wants_page, failure, &about);
+        }
         if close && self.version < Version::HTTP_2 {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }

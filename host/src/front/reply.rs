@@ -6,6 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, hea
 use http_body::Body as _;
 use serde::Serialize;
 
+use super::dev::Report;
 use crate::{
     body::{self, Body},
     failure::{Code, Failure},
@@ -25,8 +26,8 @@ pub struct About<'a> {
     pub request_id: RequestId,
     /// The plugin that it failed in, once one was found.
     pub plugin: Option<&'a str>,
-    /// Whether the client may read what is inside the failure.
-    pub dev: bool,
+    /// What the client may read beside; `None` for clients who are not the plugin's author.
+    pub report: Option<&'a Report>,
 }
 
 /// The body of a reply. The member names are part of the host's contract.
@@ -44,6 +45,8 @@ struct Problem<'a> {
     remedy: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     inside: Option<&'a str>,
+    #[serde(flatten)]
+    report: Option<&'a Report>,
 }
 
 /// The reply that tells a client of `failure`.
@@ -60,7 +63,8 @@ pub fn reply(failure: &Failure, about: About<'_>) -> Response<Body> {
         plugin: about.plugin,
         request_id: about.request_id.as_str(),
         remedy: failure.remedy_text(),
-        inside: failure.inside.as_deref().filter(|_| about.dev),
+        inside: failure.inside.as_deref().filter(|_| about.report.is_some()),
+        report: about.report,
     };
     let text = serde_json::to_vec(&problem).expect("a problem is strings and a number");
     let mut response = Response::new(body::full(text));
@@ -128,8 +132,8 @@ mod tests {
     use super::*;
     use crate::failure::TABLE;
 
-    fn about(dev: bool) -> About<'static> {
-        About { request_id: RequestId::generate(), plugin: Some("hello"), dev }
+    fn about(report: Option<&Report>) -> About<'_> {
+        About { request_id: RequestId::generate(), plugin: Some("hello"), report }
     }
 
     fn problem(response: Response<Body>) -> Value {
@@ -140,7 +144,7 @@ mod tests {
     #[test]
     fn every_failure_has_a_reply_with_its_code() {
         for row in TABLE {
-            let response = reply(&Failure::plain(row.code), about(false));
+            let response = reply(&Failure::plain(row.code), about(None));
             assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
             assert_eq!(response.headers().contains_key(header::RETRY_AFTER), row.status == 503, "{}", row.name);
             assert_eq!(response.headers().contains_key(header::ALLOW), row.status == 405, "{}", row.name);
@@ -155,15 +159,15 @@ mod tests {
     #[test]
     fn what_is_inside_is_for_developers_alone() {
         let failure = Failure::plain(Code::Trap).inside("frame 3");
-        assert_eq!(problem(reply(&failure, about(false))).get("inside"), None);
-        assert_eq!(problem(reply(&failure, about(true)))["inside"], "frame 3");
+        assert_eq!(problem(reply(&failure, about(None))).get("inside"), None);
+        assert_eq!(problem(reply(&failure, about(Some(&Report::default()))))["inside"], "frame 3");
     }
 
     #[test]
     fn allow_names_each_method_once_and_head_beside_get() {
         let mut failure = Failure::plain(Code::MethodNotAllowed);
         failure.allow = vec![Method::POST, Method::GET, Method::POST];
-        assert_eq!(reply(&failure, about(false)).headers()[header::ALLOW], "GET, HEAD, POST");
+        assert_eq!(reply(&failure, about(None)).headers()[header::ALLOW], "GET, HEAD, POST");
     }
 
     #[test]
@@ -171,7 +175,7 @@ mod tests {
         let mut failure = Failure::plain(Code::QueueFull);
         for (wait, seconds) in [(0, "1"), (1000, "1"), (1001, "2")] {
             failure.retry_after = Some(Duration::from_millis(wait));
-            assert_eq!(reply(&failure, about(false)).headers()[header::RETRY_AFTER], seconds);
+            assert_eq!(reply(&failure, about(None)).headers()[header::RETRY_AFTER], seconds);
         }
     }
 }

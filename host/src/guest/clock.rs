@@ -9,7 +9,7 @@ use std::{
 
 use wasmtime_wasi::{HostMonotonicClock, HostWallClock};
 
-const STEP: Duration = Duration::from_millis(1);
+pub(super) const STEP: Duration = Duration::from_millis(1);
 const STEP_NANOS: u64 = 1_000_000;
 
 /// Both clocks of one guest; stateless.

@@ -5,9 +5,11 @@ use std::{
     sync::Arc,
 };
 
-use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, component::Linker};
+use wasmtime::{
+    Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, WasmFeatures, component::Linker,
+};
 
-use super::{links, state::State};
+use super::{idle::Idles, links, state::State};
 use crate::{capability::plugins::CallPlugin, config::Lane, lanes::Lanes, units::ByteSize};
 
 /// What the engines are made from. The same values in the compile child and in the host make compatible code.
@@ -25,10 +27,10 @@ pub struct EngineSettings {
 
 /// Stack for wasm frames. Rust's own main thread has 8 MiB, but guests that recurse that deep are broken; the rest of
 /// the 2 MiB fiber stack stays free for host frames, whose overflow would abort the process.
-const MAX_WASM_STACK: usize = 512 << 10;
+pub(super) const MAX_WASM_STACK: usize = 512 << 10;
 
 /// Address space per memory. With 4 GiB and a guard behind it, 32-bit guests need no explicit bounds checks.
-const MEMORY_RESERVATION: u64 = 4 << 30;
+pub(super) const MEMORY_RESERVATION: u64 = 4 << 30;
 
 /// Up to this many bytes of a used slot are zeroed by writing instead of being given back to the kernel: a page fault
 /// costs more than a write to a page that is there.
@@ -37,17 +39,18 @@ const MEMORY_KEEP_RESIDENT: usize = 2 << 20;
 /// The same for tables and stacks, which are small.
 const SMALL_KEEP_RESIDENT: usize = 64 << 10;
 
-/// What one component may hold: a preview1 guest with its adapter needs four core instances and two tables; composed
-/// ones a few more.
-const CORE_INSTANCES_PER_COMPONENT: u32 = 32;
-const MEMORIES_PER_COMPONENT: u32 = 4;
-const TABLES_PER_COMPONENT: u32 = 16;
+/// What one component may hold: a preview1 guest with its adapter needs four core instances, a memory and two tables; one
+/// composed of two twice that. Each slot of the pool has room for all of it, so that no guest holds what another's slot
+/// stands for.
+pub(super) const CORE_INSTANCES_PER_COMPONENT: u32 = 16;
+pub(super) const MEMORIES_PER_COMPONENT: u32 = 2;
+pub(super) const TABLES_PER_COMPONENT: u32 = 8;
 
 /// Slots beyond what admission hands out: instances kept for reuse, and those being dropped while their successors start.
-const SPARE_SLOTS: u32 = 32;
+pub(super) const SPARE_SLOTS: u32 = 32;
 
 /// Elements of one table; each takes 8 bytes of address space in every slot.
-const TABLE_ELEMENTS: usize = 20_000;
+pub(super) const TABLE_ELEMENTS: usize = 20_000;
 
 /// One engine per lane, with its instance slots and links.
 pub struct Engines {
@@ -62,13 +65,17 @@ pub struct Engines {
 pub(super) struct LaneEngine {
     pub(super) engine: Engine,
     pub(super) linker: Linker<State>,
+    pub(super) idles: Arc<Idles>,
 }
 
 impl Engines {
     /// Allocates both engines' pools and ties their epochs to the lanes' tick.
     ///
     /// # Errors
-    /// When the address space or the kernel's map limit does not hold the instance slots.
+    /// When the machine does not hold the instance slots, which [`super::Pools::fit`] finds out beforehand.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
     pub fn new(settings: &EngineSettings, lanes: &Lanes, plugins: Arc<dyn CallPlugin>) -> anyhow::Result<Arc<Self>> {
         Ok(Arc::new(Self {
             io: LaneEngine::new(settings, Lane::Io, settings.io_instances, lanes)?,
@@ -113,7 +120,7 @@ impl LaneEngine {
             None => false,
         }));
         let linker = links::link(&engine, settings.wasi_http_03)?;
-        Ok(Self { engine, linker })
+        Ok(Self { engine, linker, idles: Idles::reaped() })
     }
 }
 
@@ -131,17 +138,30 @@ pub(super) fn config(settings: &EngineSettings, lane: Lane) -> Config {
     config.memory_reservation(MEMORY_RESERVATION);
     // Shared memory is a clock fine enough for timing attacks; the engine is built without threads.
     config.shared_memory(false);
-    config.wasm_memory64(false);
+    for unneeded in UNNEEDED {
+        config.wasm_features(unneeded, false);
+    }
     config
 }
+
+/// Features that no toolchain for guests needs: each is code of the engine's that only an attacker would reach.
+/// Fuel was once not counted around typed calls and handlers of exceptions; relaxed SIMD differs from CPU to CPU.
+const UNNEEDED: [WasmFeatures; 6] = [
+    WasmFeatures::MEMORY64,
+    WasmFeatures::MULTI_MEMORY,
+    WasmFeatures::FUNCTION_REFERENCES,
+    WasmFeatures::GC,
+    WasmFeatures::EXCEPTIONS,
+    WasmFeatures::RELAXED_SIMD,
+];
 
 fn pool(settings: &EngineSettings, slots: u32) -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(slots)
         .total_stacks(slots)
-        .total_memories(slots)
-        .total_core_instances(slots.saturating_mul(8))
-        .total_tables(slots.saturating_mul(4))
+        .total_memories(slots.saturating_mul(MEMORIES_PER_COMPONENT))
+        .total_core_instances(slots.saturating_mul(CORE_INSTANCES_PER_COMPONENT))
+        .total_tables(slots.saturating_mul(TABLES_PER_COMPONENT))
         .max_core_instances_per_component(CORE_INSTANCES_PER_COMPONENT)
         .max_memories_per_component(MEMORIES_PER_COMPONENT)
         .max_tables_per_component(TABLES_PER_COMPONENT)

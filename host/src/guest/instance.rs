@@ -1,10 +1,6 @@
-//! One live guest in its store, and those kept for reuse.
+//! One live guest in its store.
 
-use std::{
-    collections::VecDeque,
-    sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Instant};
 
 use wasmtime::{Store, StoreContextMut, UpdateDeadline};
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder};
@@ -18,26 +14,27 @@ use super::{
     state::State,
     stdio::LogStream,
 };
-use crate::{failure::Failure, lanes::Verdict, telemetry::Stream};
+use crate::{
+    failure::{Code, Failure},
+    lanes::Verdict,
+    telemetry::Stream,
+};
 
 /// Bytes a guest may pass to the host in one call.
-const HOSTCALL_BYTES: usize = 8 << 20;
+pub(super) const HOSTCALL_BYTES: usize = 8 << 20;
 
 /// Resource handles a component may hold at once.
-const COMPONENT_HANDLES: usize = 8192;
+pub(super) const COMPONENT_HANDLES: usize = 8192;
 
 /// Bytes of randomness a guest may ask for in one call.
-const RANDOM_BYTES: u64 = 64 << 10;
-
-/// How long an idle instance is kept for the next request.
-const KEEP_IDLE: Duration = Duration::from_secs(60);
+pub(super) const RANDOM_BYTES: u64 = 64 << 10;
 
 /// A guest in its store.
 pub(super) struct Instance {
     pub(super) store: Store<State>,
     pub(super) guest: Guest,
     served: u32,
-    idle_since: Instant,
+    pub(super) idle_since: Instant,
 }
 
 /// The typed exports of one instance.
@@ -60,7 +57,7 @@ pub(super) fn bare_context(desk: &Arc<Desk>) -> WasiCtxBuilder {
 }
 
 /// A store for guests of `plugin`, with every budget armed before any of their code can run.
-pub(super) fn store(plugin: &Loaded, desk: &Arc<Desk>) -> wasmtime::Result<Store<State>> {
+fn store(plugin: &Loaded, desk: &Arc<Desk>) -> wasmtime::Result<Store<State>> {
     let engines = &plugin.engines;
     let context = bare_context(desk).build();
     let state = State::new(context, Arc::clone(desk), Arc::clone(&engines.plugins), plugin.memory);
@@ -94,17 +91,38 @@ pub(super) fn obey(verdict: Verdict) -> wasmtime::Result<UpdateDeadline> {
     }
 }
 
+/// An instance in a store of its own that `arm` sets the ticks of. When the lane has no slot for it, the instance that
+/// has been idle there for longest goes first.
+pub(super) async fn made(
+    plugin: &Loaded,
+    desk: &Arc<Desk>,
+    arm: impl Fn(&mut Store<State>),
+) -> Result<(Store<State>, Guest), Failure> {
+    loop {
+        let mut store = store(plugin, desk).map_err(|error| outcome::failure(&error, None))?;
+        arm(&mut store);
+        let failure = match plugin.instantiate(&mut store).await {
+            Ok(guest) => return Ok((store, guest)),
+            Err(error) => outcome::failure(&error, Some(&store.data().limiter)),
+        };
+        // What was begun goes back first.
+        drop(store);
+        let is_full = failure.code == Code::HostFull;
+        // Another newcomer may take the slot that this one frees: each try costs one idle instance, so tries end.
+        if !(is_full && plugin.engines.lane(plugin.lane).idles.evict().await) {
+            return Err(failure);
+        }
+    }
+}
+
 impl Instance {
     /// A fresh guest that serves one request at a time, beginning with this errand's.
     pub(super) async fn create(plugin: &Loaded, errand: Arc<Errand>) -> Result<Self, Failure> {
         errand.log.instance_made();
         let fuel = plugin.fuel;
-        let mut store = store(plugin, &Desk::new(errand)).map_err(|error| outcome::failure(&error, None))?;
-        store.epoch_deadline_callback(move |store| tick(store, fuel));
-        match plugin.instantiate(&mut store).await {
-            Ok(guest) => Ok(Self { store, guest, served: 0, idle_since: Instant::now() }),
-            Err(error) => Err(outcome::failure(&error, Some(&store.data().limiter))),
-        }
+        let arm = |store: &mut Store<State>| store.epoch_deadline_callback(move |store| tick(store, fuel));
+        let (store, guest) = made(plugin, &Desk::new(errand), arm).await?;
+        Ok(Self { store, guest, served: 0, idle_since: Instant::now() })
     }
 
     /// Puts an idle instance to work again, with fresh budgets.
@@ -121,43 +139,6 @@ impl Instance {
         self.served += 1;
         self.idle_since = Instant::now();
         self.served < max_requests && !self.store.data().limiter.nearly_full()
-    }
-}
-
-/// Instances of one plugin that wait for their next request.
-#[derive(Default)]
-pub(super) struct Idle(Mutex<VecDeque<Instance>>);
-
-impl Idle {
-    /// The instance used last, since its memory is still warm; none that has been idle for too long.
-    pub(super) fn take(&self) -> Option<Instance> {
-        let mut idle = self.lock();
-        let newest = idle.pop_back()?;
-        if newest.idle_since.elapsed() <= KEEP_IDLE {
-            return Some(newest);
-        }
-        // The others have been idle for longer still. Dropping stores is work; the lock is not held for it.
-        let stale = std::mem::take(&mut *idle);
-        drop(idle);
-        drop((newest, stale));
-        None
-    }
-
-    /// Keeps an instance. Those idle for too long go.
-    pub(super) fn put(&self, instance: Instance) {
-        let mut stale = Vec::new();
-        let mut idle = self.lock();
-        while idle.front().is_some_and(|oldest| oldest.idle_since.elapsed() > KEEP_IDLE) {
-            stale.extend(idle.pop_front());
-        }
-        idle.push_back(instance);
-        drop(idle);
-        // Dropping a store is work; the lock is not held for it.
-        drop(stale);
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<Instance>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

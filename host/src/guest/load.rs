@@ -96,7 +96,7 @@ impl Engines {
 
 impl Errand {
     /// Nobody's request: what a guest has behind it while it is only tried out. It has nothing to ride on.
-    fn trial(manifest: Arc<Manifest>, task: Arc<Task>) -> Self {
+    pub(super) fn trial(manifest: Arc<Manifest>, task: Arc<Task>) -> Self {
         let caller = Caller {
             who: NOBODY,
             tenant: Arc::from(""),

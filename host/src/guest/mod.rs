@@ -6,11 +6,14 @@
 mod adapt;
 mod body;
 mod call;
+#[cfg(test)]
+pub(crate) mod caps;
 mod cgi;
 mod clock;
 mod compile;
 mod engine;
 mod hooks;
+mod idle;
 mod instance;
 mod limiter;
 mod links;
@@ -19,6 +22,7 @@ mod outcome;
 mod p2;
 mod p3;
 mod plugin;
+mod pools;
 mod shared;
 mod state;
 mod stdio;
@@ -30,3 +34,4 @@ pub use call::{Call, Meter};
 pub use compile::compile;
 pub use engine::{EngineSettings, Engines};
 pub use plugin::{Kind, Plugin};
+pub use pools::{Machine, Pools};

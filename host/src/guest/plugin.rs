@@ -11,7 +11,8 @@ use super::{
     call::{Call, Errand, Job},
     cgi,
     engine::Engines,
-    instance::{Guest, Idle, Instance},
+    idle::Idle,
+    instance::{Guest, Instance},
     outcome, p2, p3,
     shared::Shared,
     state::State,
@@ -52,7 +53,7 @@ pub(super) struct Loaded {
     pub(super) response_body: u64,
     pub(super) instances: Instances,
     pub(super) shared: Shared,
-    idle: Idle,
+    pub(super) idle: Arc<Idle>,
 }
 
 /// The typed way in, resolved once.
@@ -161,6 +162,10 @@ impl Plugin {
 impl Loaded {
     pub(super) fn new(engines: Arc<Engines>, binding: Binding, manifest: &Manifest) -> Self {
         let limits = &manifest.limits;
+        let idle = Arc::<Idle>::default();
+        if manifest.instances.max_requests > 1 {
+            engines.lane(manifest.lane).idles.watch(&idle);
+        }
         Self {
             engines,
             binding,
@@ -172,7 +177,7 @@ impl Loaded {
             response_body: limits.response_body.0,
             instances: manifest.instances,
             shared: Shared::default(),
-            idle: Idle::default(),
+            idle,
         }
     }
 

@@ -10,10 +10,10 @@ use super::{call::Desk, hooks::Hooks, limiter::Limiter};
 use crate::capability::plugins::CallPlugin;
 
 /// Host objects one store may hold: streams, pollables, bodies, headers. A request uses a dozen.
-const MAX_RESOURCES: usize = 4096;
+pub(super) const MAX_RESOURCES: usize = 4096;
 
 /// Bytes of one header map as the guest holds it, bookkeeping included.
-const FIELD_SIZE_LIMIT: usize = 64 << 10;
+pub(super) const FIELD_SIZE_LIMIT: usize = 64 << 10;
 
 /// A store's data.
 pub(super) struct State {

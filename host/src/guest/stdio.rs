@@ -18,7 +18,7 @@ use super::call::Desk;
 use crate::telemetry::Stream;
 
 /// Bytes one write may carry; a longer one is the guest's to split.
-const WRITE: usize = 16 << 10;
+pub(super) const WRITE: usize = 16 << 10;
 
 /// One of the two streams of one store. It never blocks and never fails: what the log cannot take is dropped and counted.
 #[derive(Clone)]

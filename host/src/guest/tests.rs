@@ -144,3 +144,77 @@ async fn what_cannot_start_or_link_is_refused_with_the_reason() {
         assert!(reasons.contains(words), "{words:?} is not in {reasons}");
     }
 }
+
+impl House {
+    /// An instance of a plugin that has served and waits.
+    async fn leave_idle(&self, manifest: &Manifest, plugin: &Plugin) {
+        let task = Task::new(Who { tenant: TenantId(0), plugin: PluginId(0) }, manifest.lane, manifest.limits.cpu);
+        let errand = Arc::new(super::call::Errand::trial(Arc::new(manifest.clone()), Arc::clone(&task)));
+        let loaded = Arc::clone(&plugin.0);
+        let made = self.lanes.run(task, async move { super::instance::Instance::create(&loaded, errand).await });
+        let made = made.await.expect("no panic").map_err(|failure| failure.to_string()).expect("a slot");
+        plugin.0.idle.put(made);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_a_lane_is_full_the_instance_idle_for_longest_makes_room() {
+    let house = House::new();
+    let reused = manifest("io", "[instances]\nmax_requests = 100");
+    let first = house.load(&reused, HELLO).await.expect("it loads");
+    let second = house.load(&reused, HELLO).await.expect("it loads");
+    let other_lane = manifest("compute", "[instances]\nmax_requests = 100");
+    let elsewhere = house.load(&other_lane, HELLO).await.expect("it loads");
+    house.leave_idle(&other_lane, &elsewhere).await;
+    // As many as the pool has: 8 that were asked for, 32 to spare.
+    for number in 0..40 {
+        house.leave_idle(&reused, if number < 2 { &first } else { &second }).await;
+    }
+    let idle = |plugin: &Plugin| plugin.0.idle.count();
+    assert_eq!((idle(&first), idle(&second)), (2, 38));
+    let fresh = manifest("io", "");
+    let newcomer = house.load(&fresh, HELLO).await.expect("its trial finds a slot");
+    assert_eq!((idle(&first), idle(&second), idle(&elsewhere)), (1, 38, 1), "the oldest of its lane went");
+    assert_eq!(house.ask(&fresh, &newcomer).await.expect("an answer").0, 200);
+    assert_eq!((idle(&first), idle(&second)), (1, 38), "one slot was enough");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lane_full_of_instances_at_work_says_so() {
+    let house = House::new();
+    let manifest = manifest("io", "[instances]\nmax_requests = 100");
+    let plugin = house.load(&manifest, HELLO).await.expect("it loads");
+    for _ in 0..40 {
+        house.leave_idle(&manifest, &plugin).await;
+    }
+    // At work: nobody may have their slots.
+    let held: Vec<_> = std::iter::from_fn(|| plugin.0.idle.take()).collect();
+    assert_eq!(held.len(), 40);
+    assert_eq!(house.ask(&manifest, &plugin).await.expect_err("no slot is free").code, Code::HostFull);
+    drop(held);
+    assert_eq!(house.ask(&manifest, &plugin).await.expect("an answer").0, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_been_idle_for_too_long_goes_though_nobody_asks() {
+    let house = House::new();
+    let manifest = manifest("io", "[instances]\nmax_requests = 100");
+    let plugin = house.load(&manifest, HELLO).await.expect("it loads");
+    for _ in 0..3 {
+        house.leave_idle(&manifest, &plugin).await;
+    }
+    let idles = &house.engines.lane(manifest.lane).idles;
+    let (tick, long) = (Duration::from_millis(1), Duration::from_secs(3600));
+    let patient = tokio::spawn(super::idle::reap(Arc::downgrade(idles), tick, long));
+    let strict = tokio::spawn(super::idle::reap(Arc::downgrade(idles), tick, Duration::ZERO));
+    let gone = async {
+        while plugin.0.idle.count() > 0 {
+            tokio::time::sleep(tick).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), gone).await.expect("they are dropped");
+    // Whoever looks after a lane goes with it.
+    drop((plugin, house));
+    strict.await.expect("no panic");
+    patient.await.expect("no panic");
+}

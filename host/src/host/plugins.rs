@@ -17,10 +17,10 @@ use tokio::{
 use super::{Behind, Mode};
 use crate::{
     body::Body,
-    config::{Lane, Settings},
+    config::{Lane, Limits, Settings},
     diagnostic::Diagnostic,
     failure::Failure,
-    guest::{EngineSettings, Engines},
+    guest::{EngineSettings, Engines, Machine, Pools},
     invoke::{Arrival, Invoker},
     lanes::{
         LaneSettings, Lanes, TenantId,
@@ -44,6 +44,7 @@ pub struct Plugins {
     lanes: Lanes,
     gates: Gates,
     wasi_http_03: bool,
+    notes: Vec<String>,
 }
 
 impl Plugins {
@@ -64,10 +65,11 @@ impl Plugins {
     ) -> anyhow::Result<Result<Self, Vec<Diagnostic>>> {
         let ground = Ground::lay(settings, dir, metrics.clone())?;
         let wanted = RegistrySettings { strict, build: mode == Mode::Dev, ..RegistrySettings::new(settings, dir) };
-        let Ground { current, lanes, gates, invoker, loader } = ground;
+        let Ground { current, lanes, gates, invoker, loader, notes } = ground;
+        notes.iter().for_each(|note| tracing::warn!("{note}"));
         let wasi_http_03 = settings.http_03();
         let started = Registry::start(wanted, loader, current.clone(), metrics).await;
-        Ok(started.map(|registry| Self { invoker, registry, current, lanes, gates, wasi_http_03 }))
+        Ok(started.map(|registry| Self { invoker, registry, current, lanes, gates, wasi_http_03, notes }))
     }
 
     /// Which plugins are live, and which are not.
@@ -90,7 +92,9 @@ impl Plugins {
 /// Outside a tokio runtime.
 pub async fn check(settings: &Settings, dir: &Path) -> anyhow::Result<CheckReport> {
     let ground = Ground::lay(settings, dir, Metrics::new())?;
-    Ok(registry::check(&RegistrySettings::new(settings, dir), &ground.loader).await)
+    let mut report = registry::check(&RegistrySettings::new(settings, dir), &ground.loader).await;
+    report.notes.extend(ground.notes.into_iter().map(|note| Diagnostic::new(Settings::FILE, note)));
+    Ok(report)
 }
 
 /// Everything below the registry.
@@ -100,11 +104,16 @@ struct Ground {
     gates: Gates,
     invoker: Invoker,
     loader: EngineLoader,
+    /// What the operator asked for and the machine does not hold.
+    notes: Vec<String>,
 }
 
 impl Ground {
     fn lay(settings: &Settings, dir: &Path, metrics: Arc<Metrics>) -> anyhow::Result<Self> {
-        let (io, compute) = (Slots::new(settings.io_instances), Slots::new(settings.compute_instances));
+        let pools = pools(settings)?;
+        let (io, compute) = (Slots::new(pools.io), Slots::new(pools.compute));
+        metrics.slots(Lane::Io.name(), io.total());
+        metrics.slots(Lane::Compute.name(), compute.total());
         let engine = EngineSettings {
             wasi_http_03: settings.http_03(),
             max_memory: settings.max_memory,
@@ -127,8 +136,15 @@ impl Ground {
             .with_context(|| format!("compiled code cannot be kept in {}", data.display()))?;
         let compiler = Compiler::new(settings.compiler.clone(), engine, CompileLimits::default())?;
         let loader = EngineLoader::new(engines, cache, compiler, settings.max_memory, metrics);
-        Ok(Self { current, lanes, gates, invoker, loader })
+        Ok(Self { current, lanes, gates, invoker, loader, notes: pools.notes })
     }
+}
+
+/// The instance slots that the operator asks for, or as many of them as the machine holds.
+fn pools(settings: &Settings) -> anyhow::Result<Pools> {
+    let machine = Machine::read().context("what this machine holds cannot be read from /proc")?;
+    let pools = Pools::fit(settings.io_instances, settings.compute_instances, &machine).map_err(anyhow::Error::msg)?;
+    Ok(pools.beside_connections(super::files::connections(), &machine))
 }
 
 /// The data folder, made for its owner alone where it is missing.
@@ -170,10 +186,17 @@ impl Behind for Plugins {
         }
     }
 
+    fn limits(&self, tenant: &str, plugin: &str) -> Option<(PathBuf, Limits)> {
+        let table = self.current.table();
+        let plugin = table.find_plugin(tenant, plugin)?;
+        Some((plugin.folder.clone(), plugin.manifest.limits.clone()))
+    }
+
     fn status(&self) -> Value {
         let mut status = serde_json::to_value(&*self.registry.status()).expect("a status is plain data");
         status["version"] = json!(env!("CARGO_PKG_VERSION"));
         status["wasi_http_03"] = json!(self.wasi_http_03);
+        status["notes"] = json!(self.notes);
         status
     }
 

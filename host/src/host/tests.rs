@@ -35,6 +35,10 @@ impl Behind for StandIn {
         metrics.slots_taken("io", 3);
     }
 
+    fn limits(&self, _: &str, _: &str) -> Option<(PathBuf, config::Limits)> {
+        None
+    }
+
     fn status(&self) -> serde_json::Value {
         serde_json::json!({ "plugins": [] })
     }

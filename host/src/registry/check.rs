@@ -1,6 +1,7 @@
 //! `check`: every fault in every manifest and component at once, without serving any.
 
 use std::{
+    fs,
     path::Path,
     sync::Arc,
     time::{Duration, Instant},
@@ -16,7 +17,11 @@ use super::{
     scan::{Place, scan},
     tenants::Ids,
 };
-use crate::{diagnostic::Diagnostic, telemetry::Metrics};
+use crate::{
+    config::{CapNote, Manifest, Settings},
+    diagnostic::Diagnostic,
+    telemetry::Metrics,
+};
 
 /// How long `check` waits for files that somebody is writing.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -57,6 +62,21 @@ impl CheckReport {
         self.faults.push(Diagnostic::new(place.folder.join(MANIFEST_FILE), message));
     }
 
+    /// Where the operator's caps bite: the manifest's line, what it asks for, what it gets, and whose word that is.
+    fn caps(&mut self, folder: &Path, tenant: &str, notes: &[CapNote]) {
+        let file = folder.join(MANIFEST_FILE);
+        let text = fs::read_to_string(&file).unwrap_or_default();
+        for note in notes {
+            let line = Manifest::line_of(&text, note.key);
+            let by = match note.by.starts_with("caps.") {
+                true => format!("{} of [tenant.{tenant}]", note.by),
+                false => note.by.to_owned(),
+            };
+            let remedy = format!("ask for {} at most, or raise {by} in {}", note.given, Settings::FILE);
+            self.notes.push(Diagnostic { line, ..Diagnostic::new(&file, note.to_string()).remedy(remedy) });
+        }
+    }
+
     fn note(&mut self, folder: &Path, message: String) {
         self.notes.push(Diagnostic::new(folder.join(MANIFEST_FILE), message));
     }
@@ -90,7 +110,7 @@ async fn load<L: Loader>(
 ) -> Option<Arc<LivePlugin<L::Guest>>> {
     let tenant = &settings.tenants[place.tenant];
     let (manifest, notes) = loader.cap(&revision.manifest, &tenant.caps);
-    notes.into_iter().for_each(|note| report.note(&place.folder, note));
+    report.caps(&place.folder, &tenant.name, &notes);
     if manifest.instances.max_concurrent > 1 {
         report.note(&place.folder, SHARED_INSTANCES.to_owned());
     }

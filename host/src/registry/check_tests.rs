@@ -39,6 +39,13 @@ async fn what_the_operator_caps_is_a_note_and_no_fault() {
     settings.tenants[0].caps.cpu = Some(Duration::from_millis(1));
     let report = check(&settings, &Texts::default()).await;
     assert!(report.faults.is_empty(), "{:?}", report.faults);
-    assert_eq!(report.notes[0].message, "limits.cpu is capped");
+    let note = report.notes[0].to_string();
+    assert!(
+        note.ends_with(
+            "a/plugin.toml: `limits.cpu` = 500ms is capped at 1ms by the operator's caps.cpu \
+         (ask for 1ms at most, or raise caps.cpu of [tenant.default] in wasmbay.toml)"
+        ),
+        "{note}"
+    );
     assert_eq!(report.good, ["default/a"]);
 }

@@ -4,7 +4,7 @@ use std::{future::Future, path::Path, sync::Arc, time::Instant};
 
 use super::compile_child::Compiler;
 use crate::{
-    config::{Caps, Lane, Manifest},
+    config::{CapNote, Caps, Lane, Manifest},
     diagnostic::Diagnostic,
     guest::{self, Engines, Kind},
     store::{CodeCache, CodeKey},
@@ -23,8 +23,8 @@ pub trait Loader: Send + Sync + 'static {
     /// Every fault in the text.
     fn read(&self, file: &Path, text: &[u8]) -> Result<Manifest, Vec<Diagnostic>>;
 
-    /// The manifest with the operator's caps applied, and a sentence for each value that was lowered.
-    fn cap(&self, manifest: &Manifest, caps: &Caps) -> (Manifest, Vec<String>);
+    /// The manifest with the operator's caps applied, and a note for each value that was lowered.
+    fn cap(&self, manifest: &Manifest, caps: &Caps) -> (Manifest, Vec<CapNote>);
 
     /// Compiles, links and instantiates once. Touches nothing live.
     ///
@@ -90,9 +90,8 @@ impl Loader for EngineLoader {
         }
     }
 
-    fn cap(&self, manifest: &Manifest, caps: &Caps) -> (Manifest, Vec<String>) {
-        let (manifest, notes) = manifest.capped(caps, self.max_memory);
-        (manifest, notes.iter().map(ToString::to_string).collect())
+    fn cap(&self, manifest: &Manifest, caps: &Caps) -> (Manifest, Vec<CapNote>) {
+        manifest.capped(caps, self.max_memory)
     }
 
     async fn load(&self, manifest: &Manifest, component: &[u8]) -> Result<guest::Plugin, Vec<String>> {

@@ -23,7 +23,8 @@ use super::{
 };
 use crate::{
     config::{
-        Build, Caps, Grants, Instances, Lane, Limits, Manifest, Methods, OnDisconnect, Route, Settings, TenantPlace,
+        Build, CapNote, Caps, Grants, Instances, Lane, Limits, Manifest, Methods, OnDisconnect, Route, Settings,
+        TenantPlace,
     },
     diagnostic::Diagnostic,
     telemetry::Metrics,
@@ -124,11 +125,8 @@ impl Loader for Texts {
         if manifest.name.is_empty() { Err(vec![Diagnostic::new(file, "no name")]) } else { Ok(manifest) }
     }
 
-    fn cap(&self, manifest: &Manifest, caps: &Caps) -> (Manifest, Vec<String>) {
-        let mut capped = manifest.clone();
-        capped.limits.cpu = caps.cpu.unwrap_or(Duration::MAX).min(manifest.limits.cpu);
-        let notes = (capped != *manifest).then(|| "limits.cpu is capped".to_owned());
-        (capped, notes.into_iter().collect())
+    fn cap(&self, manifest: &Manifest, caps: &Caps) -> (Manifest, Vec<CapNote>) {
+        manifest.capped(caps, ByteSize(u64::MAX))
     }
 
     async fn load(&self, _: &Manifest, component: &[u8]) -> Result<String, Vec<String>> {

@@ -117,6 +117,9 @@ impl GuestLog {
     }
 
     fn event(&self, line: &str, truncated: bool) {
+        if let Some(tails) = self.plugin.host().tails() {
+            tails.push(self.request, line);
+        }
         tracing::info!(
             target: "wasmbay::guest",
             tenant = self.plugin.tenant(),

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{Arc, Mutex, OnceLock, PoisonError, Weak},
     time::Duration,
 };
 
@@ -14,6 +14,8 @@ use prometheus::{
 use super::{
     names::{self, Name},
     plugin_metrics::PluginMetrics,
+    request_id::RequestId,
+    tails::Tails,
 };
 use crate::failure::Code;
 
@@ -28,6 +30,7 @@ pub struct Metrics {
     plugins: Mutex<HashMap<(String, String), Weak<PluginMetrics>>>,
     unrouted: IntCounterVec,
     slots: IntGaugeVec,
+    slots_most: IntGaugeVec,
     connections: IntGaugeVec,
     accepted: IntCounterVec,
     accept_errors: IntCounterVec,
@@ -36,6 +39,8 @@ pub struct Metrics {
     swaps: IntCounter,
     refused_loads: IntCounter,
     compile_seconds: Histogram,
+    /// In dev mode alone.
+    tails: OnceLock<Tails>,
 }
 
 /// What each plugin has one series of.
@@ -84,6 +89,7 @@ impl Metrics {
             plugins: Mutex::default(),
             unrouted: make.counters(names::UNROUTED),
             slots: make.gauges(names::SLOTS),
+            slots_most: make.gauges(names::SLOTS_MOST),
             connections: make.gauges(names::CONNECTIONS),
             accepted: make.counters(names::ACCEPTED),
             accept_errors: make.counters(names::ACCEPT_ERRORS),
@@ -92,6 +98,7 @@ impl Metrics {
             swaps: make.counter(names::SWAPS),
             refused_loads: make.counter(names::REFUSED_LOADS),
             compile_seconds: make.histogram(names::COMPILE_SECONDS),
+            tails: OnceLock::new(),
             registry,
         })
     }
@@ -147,9 +154,28 @@ impl Metrics {
         self.slots.with_label_values(&[lane]).set(taken.into());
     }
 
+    /// Shows how many instance slots of a lane there are.
+    pub fn slots(&self, lane: &'static str, most: u32) {
+        self.slots_most.with_label_values(&[lane]).set(most.into());
+    }
+
     /// Counts a panic in the host's own code.
     pub fn panicked(&self) {
         self.panics.inc();
+    }
+
+    /// From now on keeps the last lines of guests' logs, for [`Metrics::take_tail`].
+    pub fn keep_tails(&self) {
+        self.tails.get_or_init(Tails::default);
+    }
+
+    /// The last lines that the guest of a request wrote, oldest first; nothing unless they are kept.
+    pub fn take_tail(&self, request: RequestId) -> Vec<String> {
+        self.tails.get().map_or_else(Vec::new, |tails| tails.take(request))
+    }
+
+    pub(super) fn tails(&self) -> Option<&Tails> {
+        self.tails.get()
     }
 
     /// Counts a routing table made live.
@@ -273,6 +299,7 @@ mod tests {
         let listener = metrics.listener("public");
         listener.cut("idle");
         metrics.unrouted(Code::NoRoute);
+        metrics.slots("io", 4);
         metrics.slots_taken("io", 1);
         let text = metrics.encode();
         for name in names::ALL {

@@ -10,6 +10,7 @@ pub mod names;
 mod plugin_metrics;
 mod record;
 mod request_id;
+mod tails;
 
 pub use guest_log::{GuestLog, LogBudget, MAX_LINE, MAX_REQUEST, Stream};
 pub use metrics::{ListenerMetrics, Metrics};

@@ -46,6 +46,7 @@ names! {
     BACKGROUND_ENDS Counter "wasmbay_background_ends_total" ["tenant" "plugin" "how"] "Work after the response that ended, by how it ended.";
     GUEST_LINES_DROPPED Counter "wasmbay_guest_log_lines_dropped_total" ["tenant" "plugin"] "Lines of a plugin's output past its limit for one request.";
     SLOTS Gauge "wasmbay_instance_slots_taken" ["lane"] "Instance slots taken, those of plugin calls included.";
+    SLOTS_MOST Gauge "wasmbay_instance_slots" ["lane"] "Instance slots there are: what the operator asks for, or what the machine holds of it.";
     UNROUTED Counter "wasmbay_unrouted_requests_total" ["code"] "Requests that failed before a plugin was found, by failure code.";
     CONNECTIONS Gauge "wasmbay_connections" ["listener"] "Connections open.";
     ACCEPTED Counter "wasmbay_connections_accepted_total" ["listener"] "Connections accepted.";

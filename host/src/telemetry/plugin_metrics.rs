@@ -55,6 +55,10 @@ impl PluginMetrics {
         }
     }
 
+    pub(super) fn host(&self) -> &Metrics {
+        &self.metrics
+    }
+
     /// The plugin's owner.
     pub fn tenant(&self) -> &str {
         &self.tenant

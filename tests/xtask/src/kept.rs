@@ -70,6 +70,15 @@ impl Kept<'_> {
     pub(crate) fn run(&self, command: &mut Command) -> anyhow::Result<()> {
         self.step.run(&self.place.root, self.toolchain.apply(command))
     }
+
+    /// The same for a command that calls cargo without naming a target folder: this one.
+    ///
+    /// # Errors
+    ///
+    /// A command that fails.
+    pub(crate) fn run_in(&self, command: &mut Command, target_dir: &Path) -> anyhow::Result<()> {
+        self.step.run(&self.place.root, self.toolchain.apply(command).env("CARGO_TARGET_DIR", target_dir))
+    }
 }
 
 /// Every file under `folder` but build products, as name and content, in a fixed order.

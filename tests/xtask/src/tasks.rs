@@ -1,11 +1,6 @@
 //! The tasks themselves, each a list of steps.
 
-use std::{
-    env,
-    os::unix::process::CommandExt,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{env, os::unix::process::CommandExt, path::PathBuf, process::Command};
 
 use anyhow::Context;
 
@@ -14,6 +9,7 @@ use crate::{
     guests as test_guests,
     place::Place,
     plugins::{self, Build},
+    readme,
     steps::Steps,
     toolchain::Toolchain,
 };
@@ -52,12 +48,11 @@ pub(crate) fn test(place: &Place, steps: &Steps, filter: Option<&str>, soak: boo
     check_format(place, steps)?;
     steps.command("cargo clippy", root, cargo(place).args(CLIPPY))?;
     let toolchain = Toolchain::ensure(place, steps)?;
-    let guests = test_guests::ensure(place, steps, &toolchain)?;
-    let plugins = plugins::build(place, steps, &toolchain, Build::Shared)?;
+    let built = Built::ensure(place, steps, &toolchain)?;
     steps.command("cargo doc", root, cargo(place).args(DOC).env("RUSTDOCFLAGS", "-D warnings"))?;
     steps.command("host and tests (debug)", root, cargo(place).args(BUILD_DEBUG))?;
     let mut tests = cargo(place);
-    tests.args(["test", "--workspace"]).args(filter).envs(variables(place, "debug", &guests, &plugins));
+    tests.args(["test", "--workspace"]).args(filter).envs(built.variables(place, "debug"));
     if soak {
         tests.env("WASMBAY_SOAK", "1");
     }
@@ -69,10 +64,9 @@ pub(crate) fn test(place: &Place, steps: &Steps, filter: Option<&str>, soak: boo
 /// Builds the guests, plugins and tests, and prints what to export.
 pub(crate) fn guests(place: &Place, steps: &Steps) -> anyhow::Result<()> {
     let toolchain = Toolchain::ensure(place, steps)?;
-    let guests = test_guests::ensure(place, steps, &toolchain)?;
-    let plugins = plugins::build(place, steps, &toolchain, Build::Shared)?;
+    let built = Built::ensure(place, steps, &toolchain)?;
     steps.command("host and tests (debug)", &place.root, cargo(place).args(BUILD_DEBUG))?;
-    for (name, value) in variables(place, "debug", &guests, &plugins) {
+    for (name, value) in built.variables(place, "debug") {
         println!("export {name}={}", quoted(value.as_os_str()));
     }
     Ok(())
@@ -81,11 +75,10 @@ pub(crate) fn guests(place: &Place, steps: &Steps) -> anyhow::Result<()> {
 /// Builds what is shipped, then becomes `wasmbay-bench`.
 pub(crate) fn bench(place: &Place, steps: &Steps, args: &[String]) -> anyhow::Result<()> {
     let toolchain = Toolchain::ensure(place, steps)?;
-    let guests = test_guests::ensure(place, steps, &toolchain)?;
-    let plugins = plugins::build(place, steps, &toolchain, Build::Shared)?;
+    let built = Built::ensure(place, steps, &toolchain)?;
     steps.command("host and bench (as shipped)", &place.root, cargo(place).args(BUILD_DIST))?;
     let mut bench = Command::new(place.target.join("dist/wasmbay-bench"));
-    become_program(bench.args(args).envs(variables(place, "dist", &guests, &plugins)).current_dir(&place.root))
+    become_program(bench.args(args).envs(built.variables(place, "dist")).current_dir(&place.root))
 }
 
 /// Cargo for the workspace.
@@ -98,13 +91,30 @@ fn cargo(place: &Place) -> Command {
     cargo
 }
 
-/// What tests and benches are told.
-fn variables(place: &Place, profile: &str, guests: &Path, plugins: &Path) -> [(&'static str, PathBuf); 3] {
-    [
-        ("WASMBAY_GUESTS", guests.to_owned()),
-        ("WASMBAY_PLUGINS", plugins.to_owned()),
-        ("WASMBAY_BIN", place.target.join(profile).join("wasmbay")),
-    ]
+/// Folders of what was built for wasm.
+struct Built {
+    guests: PathBuf,
+    plugins: PathBuf,
+    readme: PathBuf,
+}
+
+impl Built {
+    fn ensure(place: &Place, steps: &Steps, toolchain: &Toolchain) -> anyhow::Result<Self> {
+        let guests = test_guests::ensure(place, steps, toolchain)?;
+        let plugins = plugins::build(place, steps, toolchain, Build::Shared)?;
+        let readme = readme::build(place, steps, toolchain)?;
+        Ok(Self { guests, plugins, readme })
+    }
+
+    /// What tests and benches are told.
+    fn variables(self, place: &Place, profile: &str) -> [(&'static str, PathBuf); 4] {
+        [
+            ("WASMBAY_GUESTS", self.guests),
+            ("WASMBAY_PLUGINS", self.plugins),
+            ("WASMBAY_README", self.readme),
+            ("WASMBAY_BIN", place.target.join(profile).join("wasmbay")),
+        ]
+    }
 }
 
 /// The workspace, and the guests and plugins, each a workspace of its own.

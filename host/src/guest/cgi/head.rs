@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use wasmtime_wasi_http::{DEFAULT_FORBIDDEN_HEADERS, WasiBody};
 
 /// Bytes of header lines a command may write: as much as a front server accepts of a client.
-const MAX_HEAD: usize = 64 << 10;
+pub(in crate::guest) const MAX_HEAD: usize = 64 << 10;
 
 /// Why there is no head.
 #[derive(Debug, PartialEq)]

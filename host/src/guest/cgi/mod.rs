@@ -1,7 +1,7 @@
 //! One request in a CGI command (RFC 3875): environment and standard input in, headers and body on standard output.
 
 mod environment;
-mod head;
+pub(in crate::guest) mod head;
 mod pipe;
 
 use http::Request;

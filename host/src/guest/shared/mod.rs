@@ -7,16 +7,28 @@
 mod ledger;
 mod worker;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
-use tokio::sync::{Notify, mpsc, oneshot};
+use futures_util::future::BoxFuture;
+use tokio::{
+    sync::{Notify, Semaphore, mpsc, oneshot},
+    time,
+};
 
 use super::{
     body::Verdict,
     call::{Errand, Job},
+    idle::Keeper,
+    instance::Instance,
     plugin::Loaded,
 };
 use crate::failure::{Code, Failure};
+
+/// How long whoever needs a slot waits for an idle instance to end; its guest may still be at work after its responses.
+const EVICTION: Duration = Duration::from_secs(1);
 
 /// The live instances of one plugin that may still take requests.
 #[derive(Default)]
@@ -37,11 +49,15 @@ struct Room {
     inbox: mpsc::UnboundedSender<Ticket>,
     seats: Mutex<Seats>,
     changed: Notify,
+    /// Closed once the instance is gone.
+    gone: Semaphore,
 }
 
 #[derive(Default)]
 struct Seats {
     taken: u32,
+    /// Since when nobody is in it, if that is so.
+    idle_since: Option<Instant>,
     /// Requests let in so far.
     served: u32,
     retired: bool,
@@ -89,6 +105,7 @@ impl Room {
         let open = !seats.retired && seats.taken < plugin.instances.max_concurrent;
         if open {
             seats.taken += 1;
+            seats.idle_since = None;
             seats.served += 1;
             seats.retired = seats.served >= plugin.instances.max_requests;
         }
@@ -100,11 +117,12 @@ impl Room {
         self.changed.notify_one();
     }
 
-    /// Retires the instance if nobody is in it; says whether it did.
+    /// Retires the instance if nobody is in it; says whether it did, and nobody had before.
     fn retire_if_empty(&self) -> bool {
         let mut seats = self.lock();
-        seats.retired |= seats.taken == 0;
-        seats.taken == 0
+        let retires = seats.taken == 0 && !seats.retired;
+        seats.retired |= retires;
+        retires
     }
 
     fn is_retired(&self) -> bool {
@@ -122,11 +140,38 @@ impl Room {
     }
 }
 
+impl Keeper for Room {
+    fn idle_since(&self) -> Option<Instant> {
+        let seats = self.lock();
+        seats.idle_since.filter(|_| !seats.retired)
+    }
+
+    fn evict(&self) -> BoxFuture<'_, bool> {
+        Box::pin(async {
+            // One that is on its way out already is somebody else's.
+            if !self.retire_if_empty() {
+                return false;
+            }
+            self.changed.notify_one();
+            // Nothing is ever put in: this waits for the closing.
+            time::timeout(EVICTION, self.gone.acquire()).await.is_ok()
+        })
+    }
+
+    /// None: its worker ends by itself.
+    fn stale(&self, _: Duration) -> Vec<Instance> {
+        Vec::new()
+    }
+}
+
 impl Drop for Seat {
     fn drop(&mut self) {
         let mut seats = self.room.lock();
         seats.taken -= 1;
         seats.retired |= !self.ended;
+        if seats.taken == 0 {
+            seats.idle_since = Some(Instant::now());
+        }
         drop(seats);
         self.room.changed.notify_one();
     }

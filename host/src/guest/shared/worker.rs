@@ -18,6 +18,7 @@ use crate::{
     failure::{Code, Failure},
     guest::{
         call::{Desk, Errand, Job},
+        idle::KEEP_IDLE,
         instance::{self, Guest},
         outcome::{self, Ended},
         p3::Started,
@@ -27,14 +28,16 @@ use crate::{
     lanes::Task,
 };
 
-/// How long an instance without requests is kept.
-const KEEP_IDLE: Duration = Duration::from_secs(60);
-
 /// Starts an instance; it takes requests at once and works on them as soon as it is made.
 pub(super) fn start(plugin: &Arc<Loaded>, errand: &Arc<Errand>) -> Arc<Room> {
     let (inbox, tickets) = mpsc::unbounded_channel();
-    let room =
-        Arc::new(Room { inbox, seats: std::sync::Mutex::new(Seats::default()), changed: tokio::sync::Notify::new() });
+    let room = Arc::new(Room {
+        inbox,
+        seats: std::sync::Mutex::new(Seats::default()),
+        changed: tokio::sync::Notify::new(),
+        gone: tokio::sync::Semaphore::new(0),
+    });
+    plugin.engines.lane(plugin.lane).idles.watch(&room);
     // The requests have budgets of their own, kept in the ledger; the instance as a whole has none.
     let task = Task::new(errand.caller.who, plugin.lane, Duration::MAX);
     let desk = Desk::new(Arc::clone(errand));
@@ -86,18 +89,19 @@ impl Worker {
             }
         }
         drop(store);
+        self.room.gone.close();
         self.refuse(tickets, &Failure::plain(Code::Unavailable));
     }
 
     async fn instance(&self, plugin: &Loaded) -> Result<(Store<State>, Service), Failure> {
         self.desk.errand().log.instance_made();
-        let mut store = instance::store(plugin, &self.desk).map_err(|error| outcome::failure(&error, None))?;
-        let (ledger, task) = (Arc::clone(&self.ledger), Arc::clone(&self.task));
-        store.epoch_deadline_callback(move |store| tick(store, &ledger, &task));
-        match plugin.instantiate(&mut store).await {
-            Ok(Guest::Http03(service)) => Ok((store, service)),
-            Ok(_) => Err(Failure::plain(Code::HostPanic).inside("only 0.3 guests are loaded to be shared")),
-            Err(error) => Err(outcome::failure(&error, Some(&store.data().limiter))),
+        let arm = |store: &mut Store<State>| {
+            let (ledger, task) = (Arc::clone(&self.ledger), Arc::clone(&self.task));
+            store.epoch_deadline_callback(move |store| tick(store, &ledger, &task));
+        };
+        match instance::made(plugin, &self.desk, arm).await? {
+            (store, Guest::Http03(service)) => Ok((store, service)),
+            _ => Err(Failure::plain(Code::HostPanic).inside("only 0.3 guests are loaded to be shared")),
         }
     }
 

@@ -77,7 +77,7 @@ impl<L: Loader> Reconciler<L> {
         let tenant = &self.settings.tenants[place.tenant];
         let (manifest, notes) = self.loader.cap(&revision.manifest, &tenant.caps);
         wanted.name = Some(manifest.name.clone());
-        wanted.notes = notes;
+        wanted.notes = notes.iter().map(ToString::to_string).collect();
         let loaded = guarded(self.loader.load(&manifest, &revision.component)).await;
         match loaded {
             Ok(guest) => {

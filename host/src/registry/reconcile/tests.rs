@@ -247,7 +247,10 @@ async fn the_operators_caps_apply_and_are_noted() {
     settings.tenants[0].caps.cpu = Some(Duration::from_millis(1));
     let registry = start(settings).await;
     assert_eq!(registry.table().find_plugin("default", "a").unwrap().manifest.limits.cpu, Duration::from_millis(1));
-    assert_eq!(registry.status().plugins[0].notes, ["limits.cpu is capped"]);
+    assert_eq!(
+        registry.status().plugins[0].notes,
+        ["`limits.cpu` = 500ms is capped at 1ms by the operator's caps.cpu"]
+    );
 }
 
 #[tokio::test]

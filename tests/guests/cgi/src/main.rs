@@ -1,7 +1,8 @@
 //! A CGI command (RFC 3875) for tests: the last segment of `PATH_INFO` names what it does.
 //!
 //! Well-behaved: `hello`, `echo`, `sink`, `env`, `status?code=`, `location?to=`, `wait?ms=`, `spin[?ms=]`, `burn?n=`,
-//! `big?mib=`, `stderr`, `length`, `length-then-wait?ms=`, `exit?code=`, `alloc?mib=`. Ill-behaved: `no-type`,
+//! `big?mib=`, `stderr`, `length`, `length-then-wait?ms=`, `exit?code=`, `alloc?mib=`,
+//! `grow`, `recurse?n=`, `print?long=`. Ill-behaved: `no-type`,
 //! `no-output`, `malformed`, `status-twice`, `long-head`, `nph`, `short-body`, `trap`, `trap-late`, `file`.
 
 use std::{
@@ -51,6 +52,12 @@ fn answer(target: &Target) -> io::Result<()> {
             std::thread::sleep(Duration::from_millis(target.number_or("ms", 10)));
             eprintln!("work after the response is done");
             Ok(())
+        }
+        "grow" => text(&mut out, &format!("{}\n", shared::reach::grow())),
+        "recurse" => text(&mut out, &format!("{:x}\n", busy::recurse(target.number_or("n", u64::MAX)))),
+        "print" => {
+            eprintln!("{}", "x".repeat(target.number_or("long", 100_000) as usize));
+            text(&mut out, "printed\n")
         }
         "exit" => {
             text(&mut out, "leaving\n")?;

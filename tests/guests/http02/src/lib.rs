@@ -4,10 +4,12 @@
 //! `alloc?mib=[&try=1]`, `recurse?n=`, `calibrate?ms=`, `operation?name=&mib=&n=`. Bodies: `echo`, `sink`, `read-none`, `big?mib=`,
 //! `slowbig?n=&ms=&bytes=`, `sse?n=&ms=`, `trailers`. Ways to go wrong: `trap`, `panic`, `exit`, `trap-late?n=`,
 //! `drop-late?n=`, `exit-without-response`, `error`, `bad-header`. The rest: `after?ms=[&spin=1]`, `print[?long=]`,
-//! `headers`, `call?url=`, `fan?url=&n=`, `count`, `status?code=`, `file`, `random`, `clocks`.
+//! `headers`, `grow`, `plant?mib=`, `scan`, `dodge?ms=`, `many-headers?n=`, `long-header?kib=`, `handles?n=`,
+//! `random-bytes?n=`, `call?url=`, `fan?url=&n=`, `count`, `status?code=`, `file`, `random`, `clocks`.
 
 mod bodies;
 mod calls;
+mod excess;
 mod faults;
 mod io;
 mod operations;
@@ -55,6 +57,14 @@ impl Guest for Handler {
             "slowbig" => bodies::slow_big(&target, out),
             "sse" => bodies::events(&target, out),
             "trailers" => bodies::trailers(&request, out),
+            "grow" => excess::grow(out),
+            "plant" => excess::plant(&target, out),
+            "scan" => excess::scan(out),
+            "dodge" => excess::dodge(&target, out),
+            "many-headers" => excess::many_headers(&target, out),
+            "long-header" => excess::long_header(&target, out),
+            "handles" => excess::handles(&target, out),
+            "random-bytes" => excess::random_bytes(&target, out),
             "trap" => faults::trap(),
             "panic" => panic!("asked to panic"),
             "exit" => std::process::exit(target.number_or("code", 3) as i32),

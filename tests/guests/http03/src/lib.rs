@@ -3,10 +3,12 @@
 //! Work: `hello`, `wait?ms=`, `work?us=`, `burn?n=`, `spin[?ms=]`, `loads?ms=&mib=`, `hostcalls?ms=`, `pages?mib=`,
 //! `alloc?mib=`, `after?ms=[&spin=1]`. Bodies: `echo`, `relay`, `sink`, `big?mib=`, `slowbig?n=&ms=&bytes=`, `sse?n=&ms=`,
 //! `trailers`. Ways to go wrong: `trap`, `trap-late?n=`, `drop-late?n=`, `never`, `error`. The rest: `print`,
-//! `headers`, `call?url=`, `fan?url=&n=`, `count`, `inside`, `status?code=`.
+//! `headers`, `call?url=`, `fan?url=&n=`, `count`, `inside`, `status?code=`, `recurse?n=`, `grow`, `dodge?ms=`,
+//! `many-headers?n=`, `long-header?kib=`, `handles?n=`, `streams?n=`, `random-bytes?n=`.
 
 mod bodies;
 mod calls;
+mod excess;
 mod reply;
 mod reports;
 mod work;
@@ -61,6 +63,14 @@ async fn answer(request: Request) -> Result<Response, ErrorCode> {
         "slowbig" => Ok(bodies::slow_big(target)),
         "sse" => Ok(bodies::events(target)),
         "trailers" => Ok(bodies::trailers(request).await),
+        "grow" => Ok(excess::grow()),
+        "dodge" => Ok(excess::dodge(&target).await),
+        "many-headers" => Ok(excess::many_headers(&target)),
+        "long-header" => Ok(excess::long_header(&target)),
+        "handles" => Ok(excess::handles(&target)),
+        "streams" => Ok(excess::streams(&target)),
+        "random-bytes" => Ok(excess::random_bytes(&target)),
+        "recurse" => Ok(reply::text(200, &format!("{:x}\n", shared::busy::recurse(target.number_or("n", u64::MAX))))),
         "trap" => trap(),
         "trap-late" => Ok(bodies::broken(target, || trap())),
         "drop-late" => Ok(bodies::broken(target, || ())),

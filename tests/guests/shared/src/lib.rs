@@ -2,6 +2,7 @@
 
 pub mod busy;
 pub mod json;
+pub mod reach;
 mod target;
 
 pub use target::Target;

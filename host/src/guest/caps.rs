@@ -1,0 +1,119 @@
+//! The caps that neither a manifest nor an operator sets, as the documentation lists them: each figure is the constant
+//! that enforces it.
+
+use super::{cgi, clock, engine, instance, state, stdio};
+use crate::{
+    lanes::admission::HOPS,
+    telemetry::{MAX_LINE, MAX_REQUEST},
+    units::{ByteSize, Interval},
+};
+
+/// One row: what is capped, the figure, what becomes of a guest past it, and why it is this much.
+pub(crate) struct Cap {
+    pub(crate) what: &'static str,
+    pub(crate) most: String,
+    pub(crate) past: &'static str,
+    pub(crate) reason: &'static str,
+}
+
+fn cap(what: &'static str, most: impl ToString, past: &'static str, reason: &'static str) -> Cap {
+    Cap { what, most: most.to_string(), past, reason }
+}
+
+/// Every one of them, in the order of a plugin's life.
+pub(crate) fn caps() -> Vec<Cap> {
+    let size = |bytes: usize| ByteSize(bytes as u64);
+    vec![
+        cap(
+            "core instances in a component",
+            engine::CORE_INSTANCES_PER_COMPONENT,
+            "refused at load",
+            "a preview1 guest with its adapter needs 4, one composed of two twice that",
+        ),
+        cap(
+            "memories in a component",
+            engine::MEMORIES_PER_COMPONENT,
+            "refused at load",
+            "each takes 4 GiB of address space in every slot of the pool",
+        ),
+        cap(
+            "tables in a component",
+            engine::TABLES_PER_COMPONENT,
+            "refused at load",
+            "a preview1 guest with its adapter needs 2",
+        ),
+        cap(
+            "elements of a table",
+            engine::TABLE_ELEMENTS,
+            "refused at load, or `table.grow` answers -1",
+            "8 bytes each in every slot of the pool; they count towards `limits.memory` as well",
+        ),
+        cap(
+            "stack of wasm frames",
+            size(engine::MAX_WASM_STACK),
+            "`trap`",
+            "the rest of the fiber's 2 MiB is for the host's frames, whose overflow would end the process",
+        ),
+        cap(
+            "resource handles in a component",
+            instance::COMPONENT_HANDLES,
+            "`trap`",
+            "a request uses a dozen; without a cap a guest grows the host's tables",
+        ),
+        cap(
+            "host objects: streams, pollables, bodies, headers",
+            state::MAX_RESOURCES,
+            "`trap`",
+            "a request uses a dozen; each lives in the host's memory, not in the guest's",
+        ),
+        cap(
+            "bytes passed to the host in one call",
+            size(instance::HOSTCALL_BYTES),
+            "`trap`",
+            "strings and lists are copied into the host's memory before the call begins",
+        ),
+        cap(
+            "a header map, bookkeeping included",
+            size(state::FIELD_SIZE_LIMIT),
+            "an error or a trap in the guest",
+            "as much as the front door takes of a client",
+        ),
+        cap(
+            "random bytes asked for in one call",
+            ByteSize(instance::RANDOM_BYTES),
+            "`trap`; a 0.3 guest gets as many as these",
+            "a key needs 32; the host makes them in its own memory, in one go",
+        ),
+        cap(
+            "the head of a CGI response",
+            size(cgi::head::MAX_HEAD),
+            "`bad-response`",
+            "as much as the front door takes of a client",
+        ),
+        cap(
+            "one write to standard output or error",
+            size(stdio::WRITE),
+            "the write is refused; a guest writes it in pieces",
+            "what is written is copied before it is cut into lines",
+        ),
+        cap(
+            "a line of a guest's log",
+            size(MAX_LINE),
+            "the line goes on in the next one",
+            "a line is held in memory until it ends",
+        ),
+        cap(
+            "a guest's log for one request, both streams together",
+            ByteSize(MAX_REQUEST),
+            "further lines are dropped, counted and said once",
+            "a chatty plugin must not crowd the others out of the log",
+        ),
+        cap("hops from plugin to plugin", HOPS, "`loop`", "a chain of calls holds an instance at each hop"),
+        cap(
+            "resolution of a guest's clocks, at best",
+            Interval(clock::STEP),
+            "times are rounded down",
+            "takes the cheap timer out of a guest's hands",
+        ),
+    ]
+}
