@@ -48,6 +48,14 @@ pub(crate) fn each(kinds: &[(&str, &str)], lines: &str) -> Vec<Plugin> {
     kinds.iter().enumerate().map(one).collect()
 }
 
+/// Requests of the attacker's first plugin that were executed and are over.
+pub(crate) fn executed(house: &House) -> f64 {
+    let text = house.metrics();
+    let of = |line: &&str| line.starts_with("wasmbay_requests_total{") && line.contains("plugin=\"p0\"");
+    let counts = text.lines().filter(of).filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
+    counts.sum()
+}
+
 impl Scene {
     /// Serves the attacker's plugins beside the canary, some of which may be refused.
     pub(crate) async fn set(settings: Settings, plugins: Vec<Plugin>) -> Self {
