@@ -31,7 +31,7 @@ use crate::{
     failure::{Code, Failure},
     front,
     invoke::Arrival,
-    server::{Acceptor, Limits, Server},
+    server::{Acceptor, Limits, Proxies, Server},
     telemetry::Metrics,
 };
 
@@ -127,7 +127,8 @@ impl<B: Behind> Host<B> {
             draining: AtomicBool::new(false),
         });
         let acceptor = Acceptor::bind(settings.listen)
-            .with_context(|| format!("the public listener cannot be bound to {}", settings.listen))?;
+            .with_context(|| format!("the public listener cannot be bound to {}", settings.listen))?
+            .trusting(Proxies::new(&settings.trusted_proxies));
         let admin = Admin::start(settings.admin, metrics.clone(), state.clone())
             .with_context(|| format!("the operator's listener cannot be bound to {}", settings.admin))?;
         let limits = Limits { connections: files::connections(), ..Limits::default() };

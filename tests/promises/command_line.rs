@@ -21,7 +21,8 @@ struct Serving {
     _data: TempDir,
 }
 
-fn wasmbay(words: &[&str]) -> Command {
+/// A command with this binary, its output read and its log thrown away; it dies with the test.
+pub(crate) fn wasmbay(words: &[&str]) -> Command {
     let bin = std::env::var_os("WASMBAY_BIN").expect("WASMBAY_BIN names the built binary");
     let mut command = Command::new(bin);
     command.args(words).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);

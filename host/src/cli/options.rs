@@ -65,6 +65,9 @@ pub struct Options {
     /// How long requests in flight may go on at shutdown, for instance 40s.
     #[arg(long, value_name = "TIME", hide_short_help = true)]
     pub drain: Option<String>,
+    /// Networks of proxies whose word about clients is believed, for instance 10.0.0.0/8,fd00::/8.
+    #[arg(long, value_name = "NETS", hide_short_help = true)]
+    pub trusted_proxies: Option<String>,
 }
 
 /// Whether a folder can be looked into: a slip of the pen here is wrong usage, not a host without plugins.
@@ -96,6 +99,7 @@ impl Options {
             compute_instances: self.compute_instances,
             max_concurrent: self.max_concurrent,
             drain: self.drain,
+            trusted_proxies: self.trusted_proxies,
         };
         Settings::load(flags, env, self.config.as_deref(), cwd)
     }

@@ -15,6 +15,7 @@ use std::{
     time::Duration,
 };
 
+use ipnet::IpNet;
 pub use sources::Flags;
 use sources::Variables;
 pub(super) use written::Written;
@@ -55,6 +56,8 @@ pub struct Settings {
     pub drain: Duration,
     /// The executable that compiles plugins (`EXE compile`); `None` is the running one.
     pub compiler: Option<PathBuf>,
+    /// Whose word about a client's address and scheme is believed.
+    pub trusted_proxies: Vec<IpNet>,
     /// Named tenants. The plain folder is the tenant `default` when this is empty.
     pub tenants: BTreeMap<String, Tenant>,
 }
@@ -77,6 +80,7 @@ impl Default for Settings {
             max_concurrent: defaults::MAX_CONCURRENT,
             drain: defaults::DRAIN,
             compiler: None,
+            trusted_proxies: Vec::new(),
             tenants: BTreeMap::new(),
         }
     }

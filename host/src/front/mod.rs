@@ -53,7 +53,7 @@ impl Exchange {
         let request = &arrived.request;
         let path = request.uri().path().to_owned();
         let method = request.method().clone();
-        let record = OpenRecord::open(metrics.clone(), id, "http", method.clone(), path, Some(arrived.peer));
+        let record = OpenRecord::open(metrics.clone(), id, "http", method.clone(), path, Some(arrived.client));
         let (version, arriving) = (request.version(), arrived.body.clone());
         Self { id, record, metrics, method, version, arriving, dev, answered: false }
     }

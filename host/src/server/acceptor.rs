@@ -7,6 +7,7 @@ use tokio::{
     time::sleep,
 };
 
+use super::Proxies;
 use crate::telemetry::ListenerMetrics;
 
 /// Connections the kernel keeps for us while all permits are taken; it caps this by `net.core.somaxconn`.
@@ -20,6 +21,7 @@ const LAST_PAUSE: Duration = Duration::from_secs(1);
 pub struct Acceptor {
     listener: TcpListener,
     addr: SocketAddr,
+    pub(super) proxies: Proxies,
 }
 
 impl Acceptor {
@@ -33,7 +35,14 @@ impl Acceptor {
         socket.bind(addr)?;
         let listener = socket.listen(BACKLOG)?;
         let addr = listener.local_addr()?;
-        Ok(Self { listener, addr })
+        Ok(Self { listener, addr, proxies: Proxies::default() })
+    }
+
+    /// Believes what these proxies say about their clients.
+    #[must_use]
+    pub fn trusting(mut self, proxies: Proxies) -> Self {
+        self.proxies = proxies;
+        self
     }
 
     /// The address that was bound: with port 0, the one that was given.

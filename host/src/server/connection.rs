@@ -17,7 +17,7 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use futures_util::FutureExt;
-use http::{Request, Response, Version};
+use http::{Request, Response, Version, uri::Scheme};
 use hyper::{
     body::Incoming,
     server::conn::{http1, http2},
@@ -40,7 +40,9 @@ use tokio::{
 use super::{
     Arrived, Limits, Phase, Shared, arriving,
     closing::{self, End},
-    filter, pace,
+    filter,
+    forwarded::Link,
+    pace,
     streams::Streams,
     wire::Wire,
 };
@@ -54,7 +56,7 @@ const FIRST_READ: usize = 4096;
 
 /// What the connection's task and its requests share.
 pub(super) struct State {
-    pub(super) peer: SocketAddr,
+    pub(super) link: Link,
     /// HTTP/2 streams under way.
     pub(super) streams: AtomicUsize,
     /// Whether a request's body was not read to its end.
@@ -102,8 +104,9 @@ pub(super) async fn serve<S, F>(
     };
     let Ok(prefix) = prefix else { return shared.listener.cut("first-byte") };
     let Some(prefix) = prefix else { return };
+    let link = Link::new(peer, Scheme::HTTP, &shared.proxies);
     let state =
-        Arc::new(State { peer, streams: AtomicUsize::new(0), unread: Arc::default(), http10: AtomicBool::new(false) });
+        Arc::new(State { link, streams: AtomicUsize::new(0), unread: Arc::default(), http10: AtomicBool::new(false) });
     let is_http2 = prefix.starts_with(PREFACE);
     let io = TokioIo::new(Wire::new(prefix, read, write.clone(), shared.limits.write_stall));
     let service = {
@@ -237,7 +240,8 @@ where
     let (mut parts, incoming) = request.into_parts();
     let http2 = version == Version::HTTP_2;
     let (body, watch) = arriving::arriving(incoming, shared.limits.body_idle, http2, state.unread.clone());
-    let refused = filter::check(&mut parts).err();
-    let arrived = Arrived { request: Request::from_parts(parts, body), refused, peer: state.peer, body: watch };
+    let origin = state.link.origin(&parts.headers);
+    let refused = filter::check(&mut parts, &origin).err();
+    let arrived = Arrived { request: Request::from_parts(parts, body), refused, client: origin.client, body: watch };
     (shared.service)(arrived).map(|response| Ok(response.map(pace::watched)))
 }

@@ -7,6 +7,7 @@ mod arriving;
 mod closing;
 mod connection;
 mod filter;
+mod forwarded;
 mod pace;
 pub mod path;
 mod streams;
@@ -21,7 +22,7 @@ use tokio::{
     time::timeout,
 };
 
-pub use self::{acceptor::Acceptor, arriving::BodyWatch, filter::MAX_TARGET};
+pub use self::{acceptor::Acceptor, arriving::BodyWatch, filter::MAX_TARGET, forwarded::Proxies};
 use crate::{
     body::Body,
     failure::Failure,
@@ -34,8 +35,8 @@ pub struct Arrived {
     pub request: Request<Body>,
     /// Why the request filter refused it.
     pub refused: Option<Failure>,
-    /// The other end of the connection.
-    pub peer: SocketAddr,
+    /// Who sent it: the other end of the connection, or whom a trusted proxy names; then the port may be 0.
+    pub client: SocketAddr,
     /// What becomes of its body.
     pub body: BodyWatch,
 }
@@ -96,6 +97,7 @@ struct Shared<S> {
     limits: Limits,
     metrics: Arc<Metrics>,
     listener: ListenerMetrics,
+    proxies: Proxies,
 }
 
 /// A listener that serves. Dropping it ends everything at once; [`Server::drain`] is the polite way.
@@ -127,7 +129,8 @@ impl Server {
         let (phase, watching) = watch::channel(Phase::Serving);
         let addr = acceptor.addr();
         let listener = metrics.listener(name);
-        let shared = Arc::new(Shared { service, limits, metrics, listener });
+        let proxies = acceptor.proxies.clone();
+        let shared = Arc::new(Shared { service, limits, metrics, listener, proxies });
         let accepting = tokio::spawn(accept(acceptor, shared, watching));
         Self { addr, phase, accepting }
     }

@@ -12,7 +12,7 @@ use crate::{
     config::{
         checks::{self, Zero},
         fault::{At, Faults, Wrong},
-        leaf::Count,
+        leaf::{Count, Networks},
     },
     units::ByteSize,
 };
@@ -44,6 +44,17 @@ impl Written {
         choose(faults, "compute_instances", flags.compute_instances, variables, &mut self.compute_instances);
         choose(faults, "max_concurrent", flags.max_concurrent, variables, &mut self.max_concurrent);
         choose(faults, "drain", flags.drain, variables, &mut self.drain);
+        self.overlay_proxies(faults, flags.trusted_proxies, variables);
+    }
+
+    /// A flag or variable is one text for the whole list.
+    fn overlay_proxies(&mut self, faults: &mut Faults, flag: Option<String>, variables: &Variables<'_>) {
+        let mut chosen: Option<At<Networks>> = None;
+        choose(faults, "trusted_proxies", flag, variables, &mut chosen);
+        if let Some(At { value: Networks(networks), place }) = chosen {
+            let value = networks.into_iter().map(|value| At { value, place: place.clone() }).collect();
+            self.trusted_proxies = Some(At { value, place });
+        }
     }
 
     /// `PORT` replaces the port of `listen`. Platforms that set it expect a listener on every address, so that is
@@ -86,6 +97,9 @@ impl Written {
             max_concurrent,
             drain: self.drain.map_or(default.drain, |drain| checks::interval(faults, "drain", Zero::Allowed, &drain)),
             compiler: None,
+            trusted_proxies: self
+                .trusted_proxies
+                .map_or(default.trusted_proxies, |list| list.value.into_iter().map(|at| at.value).collect()),
             tenants: tenants::meant(faults, self.tenant),
         }
     }

@@ -34,6 +34,8 @@ pub struct Flags {
     pub max_concurrent: Option<String>,
     /// Overrides `drain`.
     pub drain: Option<String>,
+    /// Overrides `trusted_proxies`: networks with commas between them.
+    pub trusted_proxies: Option<String>,
 }
 
 /// The environment, through a function so that tests need not change the process's own.

@@ -62,6 +62,7 @@ fn every_key_has_a_flag_and_a_variable() {
         ("compute_instances", "7"),
         ("max_concurrent", "7"),
         ("drain", "7s"),
+        ("trusted_proxies", "10.7.0.0/16, fd00::7"),
     ];
     let names: Vec<String> = values.iter().map(|(key, _)| format!("WASMBAY_{}", key.to_uppercase())).collect();
     let variables: Vec<(&str, &str)> =
@@ -80,12 +81,21 @@ fn every_key_has_a_flag_and_a_variable() {
         compute_instances: typed("compute_instances"),
         max_concurrent: typed("max_concurrent"),
         drain: typed("drain"),
+        trusted_proxies: typed("trusted_proxies"),
     };
     let by_flags = load(flags, &[]).expect("the flags are good");
     assert_eq!(format!("{by_flags:?}"), format!("{by_variables:?}"));
-    for changed in
-        ["127.0.0.2:1,", "127.0.0.2:2,", "/elsewhere", "Some(false)", "nice: 7", "Some(7)", "ByteSize(7340032)", "7s"]
-    {
+    for changed in [
+        "127.0.0.2:1,",
+        "127.0.0.2:2,",
+        "/elsewhere",
+        "Some(false)",
+        "nice: 7",
+        "Some(7)",
+        "ByteSize(7340032)",
+        "7s",
+        "[10.7.0.0/16, fd00::7/128]",
+    ] {
         assert!(format!("{by_flags:?}").contains(changed), "{changed}: {by_flags:?}");
     }
 }

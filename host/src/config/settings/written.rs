@@ -4,6 +4,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
+use ipnet::IpNet;
 use schemars::JsonSchema;
 
 use super::defaults;
@@ -32,6 +33,7 @@ pub(in crate::config) const TOP: &[&str] = &[
     "compute_instances",
     "max_concurrent",
     "drain",
+    "trusted_proxies",
 ];
 
 /// The settings of a Wasmbay host.
@@ -69,6 +71,9 @@ pub(in crate::config) struct Written {
     /// How long requests in flight may go on at shutdown or on an old revision.
     #[schemars(extend("default" = Interval(defaults::DRAIN)))]
     pub(super) drain: Key<Interval>,
+    /// Networks of proxies whose `Forwarded` and `X-Forwarded-*` headers are believed; everyone else's are dropped.
+    #[schemars(with = "Option<Vec<String>>", extend("default" = Vec::<String>::new()))]
+    pub(super) trusted_proxies: Key<Vec<At<IpNet>>>,
     /// Who owns plugins: each tenant has a folder, and host names or a path prefix.
     #[schemars(with = "Option<BTreeMap<String, WrittenTenant>>")]
     pub(super) tenant: Vec<(At<String>, WrittenTenant)>,
@@ -130,8 +135,9 @@ impl Written {
             compute_instances: top.leaf(faults, "compute_instances"),
             max_concurrent: top.leaf(faults, "max_concurrent"),
             drain: top.leaf(faults, "drain"),
+            trusted_proxies: top.list(faults, "trusted_proxies"),
         };
-        top.finish(faults, &["trusted_proxies", "private_networks", "tls"]);
+        top.finish(faults, &["private_networks", "tls"]);
         written
     }
 }
