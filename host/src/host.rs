@@ -131,7 +131,8 @@ impl<B: Behind> Host<B> {
             .trusting(Proxies::new(&settings.trusted_proxies));
         let admin = Admin::start(settings.admin, metrics.clone(), state.clone())
             .with_context(|| format!("the operator's listener cannot be bound to {}", settings.admin))?;
-        let limits = Limits { connections: files::connections(), ..Limits::default() };
+        let files::Room { connections, per_address } = files::room(settings);
+        let limits = Limits { connections, per_address, ..Limits::default() };
         let serving = state.clone();
         let call = move |arrival, request| {
             let serving = serving.clone();

@@ -14,15 +14,14 @@ use wasmbay_tests::{
 };
 
 /// A running `wasmbay serve` that has said where it listens.
-struct Serving {
-    child: Child,
+pub(crate) struct Serving {
+    pub(crate) child: Child,
     out: Lines<BufReader<ChildStdout>>,
     ready: String,
     _data: TempDir,
 }
 
-/// A command with this binary, its output read and its log thrown away; it dies with the test.
-pub(crate) fn wasmbay(words: &[&str]) -> Command {
+fn wasmbay(words: &[&str]) -> Command {
     let bin = std::env::var_os("WASMBAY_BIN").expect("WASMBAY_BIN names the built binary");
     let mut command = Command::new(bin);
     command.args(words).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
@@ -35,11 +34,19 @@ async fn run(words: &[&str]) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8(output.stdout).expect("text"))
 }
 
-async fn serve(dir: &Path) -> anyhow::Result<Serving> {
+/// Serves this folder until the test ends.
+pub(crate) async fn serve(dir: &Path) -> anyhow::Result<Serving> {
+    serve_with(dir, |_| {}).await
+}
+
+/// The same with a command that was changed before it started.
+pub(crate) async fn serve_with(dir: &Path, change: impl FnOnce(&mut Command)) -> anyhow::Result<Serving> {
     let data = TempDir::new()?;
     let (dir, data_dir) = (dir.to_string_lossy(), data.path().to_string_lossy());
     let any = "127.0.0.1:0";
-    let mut child = wasmbay(&["serve", &dir, "--listen", any, "--admin", any, "--data", &data_dir]).spawn()?;
+    let mut command = wasmbay(&["serve", &dir, "--listen", any, "--admin", any, "--data", &data_dir]);
+    change(&mut command);
+    let mut child = command.spawn()?;
     let mut out = BufReader::new(child.stdout.take().expect("piped")).lines();
     let ready = timeout(HANG, out.next_line()).await??.expect("a line");
     Ok(Serving { child, out, ready, _data: data })
@@ -47,7 +54,7 @@ async fn serve(dir: &Path) -> anyhow::Result<Serving> {
 
 impl Serving {
     /// What the ready line says after `key=`.
-    fn says(&self, key: &str) -> &str {
+    pub(crate) fn says(&self, key: &str) -> &str {
         let words = self.ready.split(' ');
         words.filter_map(|word| word.strip_prefix(key)?.strip_prefix('=')).next().expect("an address")
     }

@@ -4,6 +4,7 @@ mod answers;
 mod bodies;
 mod deadlines;
 mod departures;
+mod descriptors;
 mod drain;
 mod proxies;
 

@@ -62,6 +62,12 @@ pub struct Options {
     /// Requests in flight in the whole host.
     #[arg(long, value_name = "N", hide_short_help = true)]
     pub max_concurrent: Option<String>,
+    /// Connections at once to the public listener [default: what the limit of open files leaves room for].
+    #[arg(long, value_name = "N", hide_short_help = true)]
+    pub max_connections: Option<String>,
+    /// Connections at once from one address [default: a quarter of all].
+    #[arg(long, value_name = "N", hide_short_help = true)]
+    pub max_connections_per_address: Option<String>,
     /// How long requests in flight may go on at shutdown, for instance 40s.
     #[arg(long, value_name = "TIME", hide_short_help = true)]
     pub drain: Option<String>,
@@ -98,6 +104,8 @@ impl Options {
             io_instances: self.io_instances,
             compute_instances: self.compute_instances,
             max_concurrent: self.max_concurrent,
+            max_connections: self.max_connections,
+            max_connections_per_address: self.max_connections_per_address,
             drain: self.drain,
             trusted_proxies: self.trusted_proxies,
         };

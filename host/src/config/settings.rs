@@ -52,6 +52,11 @@ pub struct Settings {
     pub compute_instances: u32,
     /// Requests in flight in the whole host.
     pub max_concurrent: u32,
+    /// Connections at once to the public listener; `None` is what the limit of open files leaves room for.
+    pub max_connections: Option<u32>,
+    /// Connections at once from one address; `None` is a quarter of them all. Loopback and trusted proxies are not
+    /// counted; requests behind a trusted proxy are, by their clients' addresses.
+    pub max_connections_per_address: Option<u32>,
     /// How long requests in flight may go on at shutdown or on an old revision.
     pub drain: Duration,
     /// The executable that compiles plugins (`EXE compile`); `None` is the running one.
@@ -78,6 +83,8 @@ impl Default for Settings {
             io_instances: defaults::IO_INSTANCES,
             compute_instances: defaults::COMPUTE_INSTANCES,
             max_concurrent: defaults::MAX_CONCURRENT,
+            max_connections: None,
+            max_connections_per_address: None,
             drain: defaults::DRAIN,
             compiler: None,
             trusted_proxies: Vec::new(),

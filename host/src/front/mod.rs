@@ -11,7 +11,7 @@ use tracing::Instrument;
 
 use crate::{
     body::Body,
-    failure::{Code, Failure},
+    failure::{Code, Failure, Retry},
     invoke::Arrival,
     server::{Acceptor, Arrived, BodyWatch, Limits, Server},
     telemetry::{Metrics, OpenRecord, PluginMetrics, RequestId},
@@ -65,7 +65,8 @@ impl Exchange {
     {
         let Arrived { request, refused, .. } = arrived;
         if let Some(failure) = refused {
-            return self.refuse(&failure, true);
+            // What may be sent again was well formed: the connection is still in step.
+            return self.refuse(&failure, failure.code.row().retry == Retry::Never);
         }
         let arrival = Arrival { request_id: self.id, record: self.record.clone() };
         let span = tracing::info_span!("request", request_id = self.id.as_str());

@@ -13,6 +13,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use bytes::{Bytes, BytesMut};
@@ -38,7 +39,9 @@ use tokio::{
 };
 
 use super::{
-    Arrived, Limits, Phase, Shared, arriving,
+    Arrived, Limits, Phase, Shared,
+    addresses::Full,
+    arriving,
     closing::{self, End},
     filter,
     forwarded::Link,
@@ -46,7 +49,11 @@ use super::{
     streams::Streams,
     wire::Wire,
 };
-use crate::{body::Body, telemetry::ListenerMetrics};
+use crate::{
+    body::Body,
+    failure::{Code, Failure},
+    telemetry::ListenerMetrics,
+};
 
 /// What an HTTP/2 client says first.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -241,7 +248,26 @@ where
     let http2 = version == Version::HTTP_2;
     let (body, watch) = arriving::arriving(incoming, shared.limits.body_idle, http2, state.unread.clone());
     let origin = state.link.origin(&parts.headers);
-    let refused = filter::check(&mut parts, &origin).err();
+    let mut refused = filter::check(&mut parts, &origin).err();
+    let seat = match &origin.proxied {
+        None => None,
+        Some(_) => shared.addresses.enter(origin.client.ip()).unwrap_or_else(|Full| {
+            refused = Some(too_many());
+            None
+        }),
+    };
     let arrived = Arrived { request: Request::from_parts(parts, body), refused, client: origin.client, body: watch };
-    (shared.service)(arrived).map(|response| Ok(response.map(pace::watched)))
+    (shared.service)(arrived).map(|response| {
+        let response = response.map(pace::watched);
+        Ok(match seat {
+            None => response,
+            Some(seat) => response.map(|body| seat.held_by(body)),
+        })
+    })
+}
+
+fn too_many() -> Failure {
+    let mut failure = Failure::new(Code::QuotaExceeded, "too many requests at once from this address");
+    failure.retry_after = Some(Duration::from_secs(1));
+    failure.remedy("the operator can raise max_connections_per_address in wasmbay.toml")
 }

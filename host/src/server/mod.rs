@@ -3,6 +3,7 @@
 //! One task per connection, HTTP/1.1 and HTTP/2 on one port. The only module that names hyper's server.
 
 mod acceptor;
+mod addresses;
 mod arriving;
 mod closing;
 mod connection;
@@ -22,6 +23,7 @@ use tokio::{
     time::timeout,
 };
 
+use self::addresses::{Addresses, Full, Seat};
 pub use self::{acceptor::Acceptor, arriving::BodyWatch, filter::MAX_TARGET, forwarded::Proxies};
 use crate::{
     body::Body,
@@ -64,6 +66,9 @@ pub struct Limits {
     pub buffer: usize,
     /// Connections at once. At the limit, new ones wait in the kernel.
     pub connections: usize,
+    /// Connections at once from one address, loopback excepted; past them, new ones are closed at once. Behind a
+    /// trusted proxy a client's requests count instead, and are refused.
+    pub per_address: usize,
 }
 
 impl Default for Limits {
@@ -79,6 +84,7 @@ impl Default for Limits {
             streams: 100,
             buffer: 64 * 1024,
             connections: 50_000,
+            per_address: 12_500,
         }
     }
 }
@@ -98,6 +104,15 @@ struct Shared<S> {
     metrics: Arc<Metrics>,
     listener: ListenerMetrics,
     proxies: Proxies,
+    addresses: Addresses,
+}
+
+impl<S> Shared<S> {
+    /// A new connection's place among those of its address. A trusted proxy has as many as it likes: its clients are
+    /// counted one by one.
+    fn seat(&self, peer: SocketAddr) -> Result<Option<Seat>, Full> {
+        if self.proxies.trust(peer.ip()) { Ok(None) } else { self.addresses.enter(peer.ip()) }
+    }
 }
 
 /// A listener that serves. Dropping it ends everything at once; [`Server::drain`] is the polite way.
@@ -130,7 +145,8 @@ impl Server {
         let addr = acceptor.addr();
         let listener = metrics.listener(name);
         let proxies = acceptor.proxies.clone();
-        let shared = Arc::new(Shared { service, limits, metrics, listener, proxies });
+        let addresses = Addresses::new(limits.per_address);
+        let shared = Arc::new(Shared { service, limits, metrics, listener, proxies, addresses });
         let accepting = tokio::spawn(accept(acceptor, shared, watching));
         Self { addr, phase, accepting }
     }
@@ -155,13 +171,13 @@ impl Server {
     }
 }
 
-async fn accept<S, F>(acceptor: Acceptor, shared: Arc<Shared<S>>, mut phase: watch::Receiver<Phase>)
+async fn accept<S, F>(mut acceptor: Acceptor, shared: Arc<Shared<S>>, mut phase: watch::Receiver<Phase>)
 where
     S: Fn(Arrived) -> F + Send + Sync + 'static,
     F: Future<Output = Response<Body>> + Send + 'static,
 {
     let permits = Arc::new(Semaphore::new(shared.limits.connections));
-    let next = async || {
+    let mut next = async || {
         // The permit first: a connection that is accepted is served.
         let permit = permits.clone().acquire_owned().await.expect("the semaphore is never closed");
         (permit, acceptor.accept(&shared.listener).await)
@@ -172,10 +188,14 @@ where
             _ = phase.wait_for(|phase| *phase != Phase::Serving) => return,
             connection = next() => connection,
         };
+        let Ok(seat) = shared.seat(peer) else {
+            shared.listener.cut("per-address");
+            continue;
+        };
         let serving = connection::serve(stream, peer, shared.clone(), phase.clone());
         tokio::spawn(async move {
             serving.await;
-            drop(permit);
+            drop((permit, seat));
         });
     }
 }

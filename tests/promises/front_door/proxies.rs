@@ -1,5 +1,7 @@
 //! Who a client is: what a trusted proxy says, and nothing that anybody else does.
 
+use std::process::Stdio;
+
 use http::Request;
 use tempfile::TempDir;
 use tokio::{
@@ -9,8 +11,8 @@ use tokio::{
 use wasmbay::server::{Limits, Proxies};
 use wasmbay_tests::client::{Connection, HANG, Protocol, Sent, empty};
 
-use super::Door;
-use crate::command_line::wasmbay;
+use super::{Door, Gate};
+use crate::command_line::serve_with;
 
 /// A request with everything that could be said about where it comes from.
 fn claiming(path: &str) -> http::Result<Request<Sent>> {
@@ -58,17 +60,39 @@ async fn a_trusted_proxy_is_read_and_passed_on_in_one_form() -> anyhow::Result<(
 }
 
 #[tokio::test]
+async fn a_client_behind_a_proxy_holds_so_many_requests_and_no_more() -> anyhow::Result<()> {
+    let proxies = Proxies::new(&["127.0.0.0/8".parse()?]);
+    let limits = Limits { per_address: 1, ..Limits::default() };
+    let door = Door::over(Door::acceptor().trusting(proxies), limits, false);
+    let from = |path: &str, client: &str| Request::get(path).header("x-forwarded-for", client).body(empty());
+    for protocol in Protocol::BOTH {
+        let (mut holding, held) = (door.connect(protocol).await, from("/hold", "192.0.2.1")?);
+        let held = tokio::spawn(async move { holding.send(held).await });
+        Gate::wait(&door.gate.entered).await;
+        let mut connection = door.connect(protocol).await;
+        for _ in 0..2 {
+            // The proxy's connection stays: the next request on it may be another client's.
+            let answer = connection.send(from("/hello", "192.0.2.1")?).await?;
+            assert_eq!((answer.status.as_u16(), &answer.problem()["code"]), (429, &"quota-exceeded".into()));
+            assert_eq!(answer.headers["retry-after"], "1");
+            assert_eq!(connection.send(from("/hello", "192.0.2.2")?).await?.text(), "hello");
+        }
+        door.gate.open.add_permits(1);
+        assert_eq!(held.await??.text(), "held 0");
+        assert_eq!(connection.send(from("/hello", "192.0.2.1")?).await?.text(), "hello");
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn the_log_names_the_client_behind_a_trusted_proxy() -> anyhow::Result<()> {
-    let (folder, data) = (TempDir::new()?, TempDir::new()?);
-    let (dir, data) = (folder.path().to_string_lossy(), data.path().to_string_lossy());
-    let any = "127.0.0.1:0";
-    let mut command = wasmbay(&["serve", &dir, "--listen", any, "--admin", any, "--data", &data]);
-    command.env("WASMBAY_TRUSTED_PROXIES", "127.0.0.0/8").stderr(std::process::Stdio::piped());
-    let mut child = command.spawn()?;
-    let mut out = BufReader::new(child.stdout.take().expect("piped")).lines();
-    let mut log = BufReader::new(child.stderr.take().expect("piped")).lines();
-    let ready = timeout(HANG, out.next_line()).await??.expect("a line");
-    let listen = ready.split(' ').find_map(|word| word.strip_prefix("listen=")).expect("an address");
+    let folder = TempDir::new()?;
+    let mut serving = serve_with(folder.path(), |command| {
+        command.env("WASMBAY_TRUSTED_PROXIES", "127.0.0.0/8").stderr(Stdio::piped());
+    })
+    .await?;
+    let mut log = BufReader::new(serving.child.stderr.take().expect("piped")).lines();
+    let listen = serving.says("listen");
     let answer = Connection::open(listen.parse()?, Protocol::Http1).await?.send(claiming("/nothing")?).await?;
     assert_eq!(answer.status, 404);
     let told = async {

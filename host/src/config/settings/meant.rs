@@ -43,6 +43,9 @@ impl Written {
         choose(faults, "io_instances", flags.io_instances, variables, &mut self.io_instances);
         choose(faults, "compute_instances", flags.compute_instances, variables, &mut self.compute_instances);
         choose(faults, "max_concurrent", flags.max_concurrent, variables, &mut self.max_concurrent);
+        choose(faults, "max_connections", flags.max_connections, variables, &mut self.max_connections);
+        let per_address = &mut self.max_connections_per_address;
+        choose(faults, "max_connections_per_address", flags.max_connections_per_address, variables, per_address);
         choose(faults, "drain", flags.drain, variables, &mut self.drain);
         self.overlay_proxies(faults, flags.trusted_proxies, variables);
     }
@@ -80,6 +83,10 @@ impl Written {
         let io_instances = count("io_instances", self.io_instances, default.io_instances);
         let compute_instances = count("compute_instances", self.compute_instances, default.compute_instances);
         let max_concurrent = count("max_concurrent", self.max_concurrent, default.max_concurrent);
+        let mut some =
+            |key, written: Option<At<Count>>| written.map(|written| checks::above_zero(faults, key, &written));
+        let max_connections = some("max_connections", self.max_connections);
+        let max_connections_per_address = some("max_connections_per_address", self.max_connections_per_address);
         let mut between = |key, ends, written: At<u32>| checks::within(faults, key, ends, &written);
         let compute_threads = self.compute_threads.map(|threads| between("compute_threads", THREADS, threads) as usize);
         let compute_nice = self.compute_nice.map(|nice| between("compute_nice", NICE, nice));
@@ -95,6 +102,8 @@ impl Written {
             io_instances,
             compute_instances,
             max_concurrent,
+            max_connections,
+            max_connections_per_address,
             drain: self.drain.map_or(default.drain, |drain| checks::interval(faults, "drain", Zero::Allowed, &drain)),
             compiler: None,
             trusted_proxies: self

@@ -32,6 +32,10 @@ pub struct Flags {
     pub compute_instances: Option<String>,
     /// Overrides `max_concurrent`.
     pub max_concurrent: Option<String>,
+    /// Overrides `max_connections`.
+    pub max_connections: Option<String>,
+    /// Overrides `max_connections_per_address`.
+    pub max_connections_per_address: Option<String>,
     /// Overrides `drain`.
     pub drain: Option<String>,
     /// Overrides `trusted_proxies`: networks with commas between them.

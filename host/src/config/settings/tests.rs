@@ -61,6 +61,8 @@ fn every_key_has_a_flag_and_a_variable() {
         ("io_instances", "7"),
         ("compute_instances", "7"),
         ("max_concurrent", "7"),
+        ("max_connections", "7k"),
+        ("max_connections_per_address", "77"),
         ("drain", "7s"),
         ("trusted_proxies", "10.7.0.0/16, fd00::7"),
     ];
@@ -80,6 +82,8 @@ fn every_key_has_a_flag_and_a_variable() {
         io_instances: typed("io_instances"),
         compute_instances: typed("compute_instances"),
         max_concurrent: typed("max_concurrent"),
+        max_connections: typed("max_connections"),
+        max_connections_per_address: typed("max_connections_per_address"),
         drain: typed("drain"),
         trusted_proxies: typed("trusted_proxies"),
     };
@@ -95,6 +99,8 @@ fn every_key_has_a_flag_and_a_variable() {
         "ByteSize(7340032)",
         "7s",
         "[10.7.0.0/16, fd00::7/128]",
+        "Some(7000)",
+        "Some(77)",
     ] {
         assert!(format!("{by_flags:?}").contains(changed), "{changed}: {by_flags:?}");
     }

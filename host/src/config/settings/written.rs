@@ -32,6 +32,8 @@ pub(in crate::config) const TOP: &[&str] = &[
     "io_instances",
     "compute_instances",
     "max_concurrent",
+    "max_connections",
+    "max_connections_per_address",
     "drain",
     "trusted_proxies",
 ];
@@ -68,6 +70,13 @@ pub(in crate::config) struct Written {
     /// Requests in flight in the whole host.
     #[schemars(extend("default" = defaults::MAX_CONCURRENT, "minimum" = 1))]
     pub(super) max_concurrent: Key<Count>,
+    /// Connections at once to the public listener. None: what the limit of open files leaves room for.
+    #[schemars(extend("minimum" = 1))]
+    pub(super) max_connections: Key<Count>,
+    /// Connections at once from one address; loopback is not counted, and behind a trusted proxy its clients'
+    /// requests are. None: a quarter of all connections.
+    #[schemars(extend("minimum" = 1))]
+    pub(super) max_connections_per_address: Key<Count>,
     /// How long requests in flight may go on at shutdown or on an old revision.
     #[schemars(extend("default" = Interval(defaults::DRAIN)))]
     pub(super) drain: Key<Interval>,
@@ -134,6 +143,8 @@ impl Written {
             io_instances: top.leaf(faults, "io_instances"),
             compute_instances: top.leaf(faults, "compute_instances"),
             max_concurrent: top.leaf(faults, "max_concurrent"),
+            max_connections: top.leaf(faults, "max_connections"),
+            max_connections_per_address: top.leaf(faults, "max_connections_per_address"),
             drain: top.leaf(faults, "drain"),
             trusted_proxies: top.list(faults, "trusted_proxies"),
         };
