@@ -26,12 +26,12 @@ pub use plugins::{Plugins, check};
 use crate::{
     admin::{Admin, Readiness, View},
     body::Body,
-    config::Settings,
+    config::{Settings, TlsFiles},
     diagnostic::Diagnostic,
     failure::{Code, Failure},
     front,
     invoke::Arrival,
-    server::{Acceptor, Limits, Proxies, Server},
+    server::{Acceptor, CertificateFiles, Limits, Proxies, Server, Tls},
     telemetry::Metrics,
 };
 
@@ -98,7 +98,7 @@ impl Host {
     /// one fault is enough not to serve at all.
     ///
     /// # Errors
-    /// When an address, the data folder, the threads or the engines cannot be had.
+    /// When an address, the certificate, the data folder, the threads or the engines cannot be had.
     ///
     /// # Panics
     /// Outside a tokio runtime.
@@ -115,7 +115,7 @@ impl<B: Behind> Host<B> {
     /// Binds both listeners and serves. Until every plugin is live or refused, requests are told to come again.
     ///
     /// # Errors
-    /// When an address cannot be bound.
+    /// When an address cannot be bound, or the certificate not be used.
     ///
     /// # Panics
     /// Outside a tokio runtime.
@@ -129,6 +129,10 @@ impl<B: Behind> Host<B> {
         let acceptor = Acceptor::bind(settings.listen)
             .with_context(|| format!("the public listener cannot be bound to {}", settings.listen))?
             .trusting(Proxies::new(&settings.trusted_proxies));
+        let acceptor = match &settings.tls {
+            None => acceptor,
+            Some(files) => acceptor.secured(tls(files)?),
+        };
         let admin = Admin::start(settings.admin, metrics.clone(), state.clone())
             .with_context(|| format!("the operator's listener cannot be bound to {}", settings.admin))?;
         let files::Room { connections, per_address } = files::room(settings);
@@ -193,6 +197,11 @@ impl<B: Behind> Host<B> {
         self.admin.stop(ADMIN_GRACE).await;
         on_time
     }
+}
+
+fn tls(files: &TlsFiles) -> anyhow::Result<Tls> {
+    let files = CertificateFiles { certificate: files.certificate.clone(), key: files.key.clone() };
+    Tls::load(files).context("the public listener cannot speak TLS")
 }
 
 impl<B: Behind> View for State<B> {

@@ -2,6 +2,7 @@
 
 use std::{path::Path, process::Stdio};
 
+use anyhow::Context;
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt, BufReader, Lines},
@@ -48,7 +49,7 @@ pub(crate) async fn serve_with(dir: &Path, change: impl FnOnce(&mut Command)) ->
     change(&mut command);
     let mut child = command.spawn()?;
     let mut out = BufReader::new(child.stdout.take().expect("piped")).lines();
-    let ready = timeout(HANG, out.next_line()).await??.expect("a line");
+    let ready = timeout(HANG, out.next_line()).await??.context("it ends before it is ready")?;
     Ok(Serving { child, out, ready, _data: data })
 }
 

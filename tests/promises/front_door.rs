@@ -7,6 +7,7 @@ mod departures;
 mod descriptors;
 mod drain;
 mod proxies;
+mod tls;
 
 use std::{
     net::SocketAddr,

@@ -71,6 +71,12 @@ pub struct Options {
     /// How long requests in flight may go on at shutdown, for instance 40s.
     #[arg(long, value_name = "TIME", hide_short_help = true)]
     pub drain: Option<String>,
+    /// The certificate to serve TLS with, a chain in PEM form; read again when it changes.
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
+    pub tls_certificate: Option<String>,
+    /// The certificate's private key.
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
+    pub tls_key: Option<String>,
     /// Networks of proxies whose word about clients is believed, for instance 10.0.0.0/8,fd00::/8.
     #[arg(long, value_name = "NETS", hide_short_help = true)]
     pub trusted_proxies: Option<String>,
@@ -107,6 +113,8 @@ impl Options {
             max_connections: self.max_connections,
             max_connections_per_address: self.max_connections_per_address,
             drain: self.drain,
+            tls_certificate: self.tls_certificate,
+            tls_key: self.tls_key,
             trusted_proxies: self.trusted_proxies,
         };
         Settings::load(flags, env, self.config.as_deref(), cwd)

@@ -63,6 +63,8 @@ pub struct Settings {
     pub compiler: Option<PathBuf>,
     /// Whose word about a client's address and scheme is believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// The public listener's certificate; `None` is a listener without TLS.
+    pub tls: Option<TlsFiles>,
     /// Named tenants. The plain folder is the tenant `default` when this is empty.
     pub tenants: BTreeMap<String, Tenant>,
 }
@@ -88,6 +90,7 @@ impl Default for Settings {
             drain: defaults::DRAIN,
             compiler: None,
             trusted_proxies: Vec::new(),
+            tls: None,
             tenants: BTreeMap::new(),
         }
     }
@@ -119,6 +122,7 @@ impl Settings {
         written.overlay(&mut faults, flags, &variables);
         let mut settings = written.meant(&mut faults);
         settings.data = settings.data.map(|data| cwd.join(data));
+        settings.tls = settings.tls.map(|tls| tls.below(cwd));
         faults.into_result(Some(settings))
     }
 
@@ -160,8 +164,25 @@ fn read(faults: &mut Faults, name: &Path, cwd: &Path) -> Option<Written> {
     let text = file::read(&path, file::MAX_SETTINGS).map_err(|wrong| faults.add_other(&place, wrong)).ok()?;
     let mut written = tree::read(&text, &place, written::TOP, faults, Written::read)?;
     let folder = path.parent().unwrap_or(cwd);
-    written.data = written.data.map(|data| data.map(|data| folder.join(data)));
+    for path in written.paths() {
+        path.value = folder.join(&path.value);
+    }
     Some(written)
+}
+
+/// `[tls]`: where the public listener's certificate is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The chain in PEM form, the server's own certificate first.
+    pub certificate: PathBuf,
+    /// The private key of the first certificate, in PEM form.
+    pub key: PathBuf,
+}
+
+impl TlsFiles {
+    fn below(self, folder: &Path) -> Self {
+        Self { certificate: folder.join(self.certificate), key: folder.join(self.key) }
+    }
 }
 
 /// One `[tenant.NAME]`.

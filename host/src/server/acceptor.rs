@@ -14,7 +14,7 @@ use tokio::{
     time::sleep,
 };
 
-use super::Proxies;
+use super::{Proxies, Tls};
 use crate::telemetry::ListenerMetrics;
 
 /// Connections the kernel keeps for us while all permits are taken; it caps this by `net.core.somaxconn`.
@@ -32,6 +32,7 @@ pub struct Acceptor {
     listener: TcpListener,
     addr: SocketAddr,
     pub(super) proxies: Proxies,
+    pub(super) tls: Option<Tls>,
     /// An open file to be closed when there is no descriptor left: what it frees takes a connection in to close it.
     /// In the kernel's queue its client would wait for ever, and the listener would report it without end.
     spare: Option<File>,
@@ -50,13 +51,20 @@ impl Acceptor {
         socket.bind(addr)?;
         let listener = socket.listen(BACKLOG)?;
         let addr = listener.local_addr()?;
-        Ok(Self { listener, addr, proxies: Proxies::default(), spare: spare(), said: None })
+        Ok(Self { listener, addr, proxies: Proxies::default(), tls: None, spare: spare(), said: None })
     }
 
     /// Believes what these proxies say about their clients.
     #[must_use]
     pub fn trusting(mut self, proxies: Proxies) -> Self {
         self.proxies = proxies;
+        self
+    }
+
+    /// Speaks TLS and nothing else.
+    #[must_use]
+    pub fn secured(mut self, tls: Tls) -> Self {
+        self.tls = Some(tls);
         self
     }
 

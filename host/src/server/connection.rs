@@ -5,6 +5,7 @@
 
 use std::{
     convert::Infallible,
+    error::Error,
     future::{Future, pending},
     net::SocketAddr,
     panic::AssertUnwindSafe,
@@ -16,7 +17,6 @@ use std::{
     time::Duration,
 };
 
-use bytes::{Bytes, BytesMut};
 use futures_util::FutureExt;
 use http::{Request, Response, Version, uri::Scheme};
 use hyper::{
@@ -29,11 +29,8 @@ use hyper_util::{
     server::graceful::GracefulConnection,
 };
 use tokio::{
-    io::{AsyncReadExt, Interest},
-    net::{
-        TcpStream,
-        tcp::{OwnedReadHalf, OwnedWriteHalf},
-    },
+    io::Interest,
+    net::{TcpStream, tcp::OwnedWriteHalf},
     sync::{Notify, watch},
     time::{sleep, timeout},
 };
@@ -47,6 +44,7 @@ use super::{
     forwarded::Link,
     pace,
     streams::Streams,
+    transport::{Carrier, Transport},
     wire::Wire,
 };
 use crate::{
@@ -54,12 +52,6 @@ use crate::{
     failure::{Code, Failure},
     telemetry::ListenerMetrics,
 };
-
-/// What an HTTP/2 client says first.
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-
-/// How much of a first flight is read in one go; an ordinary request's head fits.
-const FIRST_READ: usize = 4096;
 
 /// What the connection's task and its requests share.
 pub(super) struct State {
@@ -102,20 +94,20 @@ pub(super) async fn serve<S, F>(
     let _open = Open::new(&shared.listener);
     // Small writes are whole answers here: waiting to fill a packet only delays them.
     let _ = stream.set_nodelay(true);
-    let (mut read, write) = stream.into_split();
+    let (read, write) = stream.into_split();
     let write = Arc::new(write);
-    let prefix = tokio::select! {
-        prefix = timeout(shared.limits.first_byte, first_bytes(&mut read)) => prefix,
+    let wire = Wire::new(read, write.clone(), shared.limits.write_stall);
+    let opened = tokio::select! {
+        opened = open(wire, &shared) => opened,
         // Nobody waits for an answer yet: a connection without a request ends with the listener.
         _ = phase.wait_for(|phase| *phase != Phase::Serving) => return,
     };
-    let Ok(prefix) = prefix else { return shared.listener.cut("first-byte") };
-    let Some(prefix) = prefix else { return };
-    let link = Link::new(peer, Scheme::HTTP, &shared.proxies);
+    let Some((transport, is_http2)) = opened else { return };
+    let scheme = if shared.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
+    let link = Link::new(peer, scheme, &shared.proxies);
     let state =
         Arc::new(State { link, streams: AtomicUsize::new(0), unread: Arc::default(), http10: AtomicBool::new(false) });
-    let is_http2 = prefix.starts_with(PREFACE);
-    let io = TokioIo::new(Wire::new(prefix, read, write.clone(), shared.limits.write_stall));
+    let io = TokioIo::new(transport);
     let service = {
         let (shared, state) = (shared.clone(), state.clone());
         service_fn(move |request| answer(&shared, &state, request))
@@ -132,19 +124,25 @@ pub(super) async fn serve<S, F>(
     closing::finish(end, &state, &shared, write).await;
 }
 
-/// Reads until it is clear which protocol is spoken. `None` when the peer left first.
-async fn first_bytes(read: &mut OwnedReadHalf) -> Option<Bytes> {
-    let mut bytes = BytesMut::with_capacity(FIRST_READ);
-    loop {
-        match read.read_buf(&mut bytes).await {
-            Ok(0) | Err(_) => return None,
-            Ok(_) => {}
-        }
-        let length = bytes.len().min(PREFACE.len());
-        if length == PREFACE.len() || bytes[..length] != PREFACE[..length] {
-            return Some(bytes.freeze());
-        }
-    }
+/// Brings a connection so far that requests can be read from it, and tells whether they are HTTP/2's. `None` when it
+/// did not come that far.
+async fn open<S>(wire: Wire, shared: &Shared<S>) -> Option<(Transport, bool)> {
+    let cut = |reason| {
+        shared.listener.cut(reason);
+        None
+    };
+    let carrier = match &shared.tls {
+        None => Carrier::Plain(wire),
+        Some(tls) => match timeout(shared.limits.handshake, tls.accept(wire)).await {
+            Err(_) => return cut("handshake"),
+            Ok(Err(error)) => {
+                tracing::debug!(error = &error as &dyn Error, "a TLS handshake failed");
+                return cut("tls");
+            }
+            Ok(Ok(stream)) => Carrier::Tls(Box::new(stream)),
+        },
+    };
+    timeout(shared.limits.first_byte, Transport::open(carrier)).await.unwrap_or_else(|_| cut("first-byte"))
 }
 
 fn http1(limits: &Limits) -> http1::Builder {

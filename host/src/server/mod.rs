@@ -1,10 +1,12 @@
 //! Bytes to requests for any listener: accept, deadlines, the request filter, drain.
 //!
-//! One task per connection, HTTP/1.1 and HTTP/2 on one port. The only module that names hyper's server.
+//! One task per connection, HTTP/1.1 and HTTP/2 on one port, with TLS or without. The only module that names hyper's
+//! server.
 
 mod acceptor;
 mod addresses;
 mod arriving;
+mod certificate;
 mod closing;
 mod connection;
 mod filter;
@@ -12,6 +14,8 @@ mod forwarded;
 mod pace;
 pub mod path;
 mod streams;
+mod tls;
+mod transport;
 mod wire;
 
 use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
@@ -24,7 +28,14 @@ use tokio::{
 };
 
 use self::addresses::{Addresses, Full, Seat};
-pub use self::{acceptor::Acceptor, arriving::BodyWatch, filter::MAX_TARGET, forwarded::Proxies};
+pub use self::{
+    acceptor::Acceptor,
+    arriving::BodyWatch,
+    certificate::{CertificateFault, CertificateFiles},
+    filter::MAX_TARGET,
+    forwarded::Proxies,
+    tls::Tls,
+};
 use crate::{
     body::Body,
     failure::Failure,
@@ -46,6 +57,8 @@ pub struct Arrived {
 /// What one client may cost. The defaults are for the public listener.
 #[derive(Clone, Debug)]
 pub struct Limits {
+    /// Until a TLS handshake is complete.
+    pub handshake: Duration,
     /// Until it is clear which protocol a new connection speaks. hyper itself would wait for ever.
     pub first_byte: Duration,
     /// Until a request's head is complete, and until an idle HTTP/1 connection is closed.
@@ -74,6 +87,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
+            handshake: Duration::from_secs(5),
             first_byte: Duration::from_secs(10),
             head: Duration::from_secs(10),
             body_idle: Duration::from_secs(15),
@@ -103,6 +117,7 @@ struct Shared<S> {
     limits: Limits,
     metrics: Arc<Metrics>,
     listener: ListenerMetrics,
+    tls: Option<Tls>,
     proxies: Proxies,
     addresses: Addresses,
 }
@@ -144,9 +159,12 @@ impl Server {
         let (phase, watching) = watch::channel(Phase::Serving);
         let addr = acceptor.addr();
         let listener = metrics.listener(name);
-        let proxies = acceptor.proxies.clone();
+        let (proxies, tls) = (acceptor.proxies.clone(), acceptor.tls.clone());
+        if let Some(tls) = tls.clone() {
+            tokio::spawn(tls.follow(listener.clone(), watching.clone()));
+        }
         let addresses = Addresses::new(limits.per_address);
-        let shared = Arc::new(Shared { service, limits, metrics, listener, proxies, addresses });
+        let shared = Arc::new(Shared { service, limits, metrics, listener, tls, proxies, addresses });
         let accepting = tokio::spawn(accept(acceptor, shared, watching));
         Self { addr, phase, accepting }
     }

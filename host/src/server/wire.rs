@@ -1,4 +1,4 @@
-//! The socket as hyper sees it: bytes already read come first, and a peer that stops reading is cut off.
+//! The socket: a peer that stops reading is cut off.
 
 use std::{
     io,
@@ -8,7 +8,6 @@ use std::{
     time::Duration,
 };
 
-use bytes::{Buf, Bytes};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{
@@ -22,8 +21,6 @@ use tokio::{
 ///
 /// The writing half is shared with the connection's task, which watches it for the peer's end and closes it.
 pub(super) struct Wire {
-    /// What was read to tell the protocol; hyper gets it first.
-    prefix: Bytes,
     read: OwnedReadHalf,
     write: Arc<OwnedWriteHalf>,
     stall: Duration,
@@ -33,8 +30,8 @@ pub(super) struct Wire {
 
 impl Wire {
     /// `stall` is the longest time without the peer taking a byte that waits for it.
-    pub(super) fn new(prefix: Bytes, read: OwnedReadHalf, write: Arc<OwnedWriteHalf>, stall: Duration) -> Self {
-        Self { prefix, read, write, stall, stalled: None }
+    pub(super) fn new(read: OwnedReadHalf, write: Arc<OwnedWriteHalf>, stall: Duration) -> Self {
+        Self { read, write, stall, stalled: None }
     }
 
     fn poll_write_with(
@@ -62,13 +59,7 @@ impl Wire {
 
 impl AsyncRead for Wire {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if self.prefix.is_empty() {
-            return Pin::new(&mut self.read).poll_read(cx, buf);
-        }
-        let length = self.prefix.len().min(buf.remaining());
-        buf.put_slice(&self.prefix[..length]);
-        self.prefix.advance(length);
-        Poll::Ready(Ok(()))
+        Pin::new(&mut self.read).poll_read(cx, buf)
     }
 }
 

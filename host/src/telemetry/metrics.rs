@@ -32,6 +32,7 @@ pub struct Metrics {
     accepted: IntCounterVec,
     accept_errors: IntCounterVec,
     connections_cut: IntCounterVec,
+    certificate_reads: IntCounterVec,
     panics: IntCounter,
     swaps: IntCounter,
     refused_loads: IntCounter,
@@ -63,6 +64,7 @@ pub struct ListenerMetrics {
     /// Connections that could not be accepted.
     pub accept_errors: IntCounter,
     cut: IntCounterVec,
+    certificate_reads: IntCounterVec,
     listener: &'static str,
 }
 
@@ -70,6 +72,12 @@ impl ListenerMetrics {
     /// Counts a connection that the host ended, under one of a few fixed reasons.
     pub fn cut(&self, reason: &'static str) {
         self.cut.with_label_values(&[self.listener, reason]).inc();
+    }
+
+    /// Counts a certificate that has changed, and whether it could be taken up.
+    pub fn certificate_read(&self, good: bool) {
+        let result = if good { "ok" } else { "refused" };
+        self.certificate_reads.with_label_values(&[self.listener, result]).inc();
     }
 }
 
@@ -88,6 +96,7 @@ impl Metrics {
             accepted: make.counters(names::ACCEPTED),
             accept_errors: make.counters(names::ACCEPT_ERRORS),
             connections_cut: make.counters(names::CONNECTION_ENDS),
+            certificate_reads: make.counters(names::CERTIFICATE_READS),
             panics: make.counter(names::PANICS),
             swaps: make.counter(names::SWAPS),
             refused_loads: make.counter(names::REFUSED_LOADS),
@@ -133,6 +142,7 @@ impl Metrics {
             accepted: self.accepted.with_label_values(labels),
             accept_errors: self.accept_errors.with_label_values(labels),
             cut: self.connections_cut.clone(),
+            certificate_reads: self.certificate_reads.clone(),
             listener,
         }
     }
@@ -272,6 +282,7 @@ mod tests {
         plugin.background_ended("done");
         let listener = metrics.listener("public");
         listener.cut("idle");
+        listener.certificate_read(true);
         metrics.unrouted(Code::NoRoute);
         metrics.slots_taken("io", 1);
         let text = metrics.encode();

@@ -3,10 +3,10 @@
 use std::net::SocketAddr;
 
 use super::{
-    Settings, defaults,
+    Settings, TlsFiles, defaults,
     sources::{Flags, Variables, choose},
     tenants,
-    written::Written,
+    written::{Written, WrittenTls},
 };
 use crate::{
     config::{
@@ -48,6 +48,19 @@ impl Written {
         choose(faults, "max_connections_per_address", flags.max_connections_per_address, variables, per_address);
         choose(faults, "drain", flags.drain, variables, &mut self.drain);
         self.overlay_proxies(faults, flags.trusted_proxies, variables);
+        self.overlay_tls(faults, (flags.tls_certificate, flags.tls_key), variables);
+    }
+
+    fn overlay_tls(&mut self, faults: &mut Faults, flags: (Option<String>, Option<String>), variables: &Variables<'_>) {
+        let (mut certificate, mut key) = (None, None);
+        choose(faults, "tls_certificate", flags.0, variables, &mut certificate);
+        choose(faults, "tls_key", flags.1, variables, &mut key);
+        let Some(place) = [&certificate, &key].into_iter().flatten().map(|path| path.place.clone()).next() else {
+            return;
+        };
+        let tls = self.tls.get_or_insert(WrittenTls { certificate: None, key: None, absent: [true; 2], place });
+        tls.certificate = certificate.or(tls.certificate.take());
+        tls.key = key.or(tls.key.take());
     }
 
     /// A flag or variable is one text for the whole list.
@@ -109,6 +122,7 @@ impl Written {
             trusted_proxies: self
                 .trusted_proxies
                 .map_or(default.trusted_proxies, |list| list.value.into_iter().map(|at| at.value).collect()),
+            tls: self.tls.and_then(|tls| tls_files(faults, tls)),
             tenants: tenants::meant(faults, self.tenant),
         }
     }
@@ -130,6 +144,16 @@ impl Written {
             faults.add(place, "admin", wrong.remedy("give the two listeners different ports"));
         }
     }
+}
+
+fn tls_files(faults: &mut Faults, written: WrittenTls) -> Option<TlsFiles> {
+    let files = [("tls.certificate", &written.certificate), ("tls.key", &written.key)];
+    for ((key, file), absent) in files.into_iter().zip(written.absent) {
+        if absent && file.is_none() {
+            faults.add(&written.place, key, Wrong::new("is missing").remedy("a certificate and its key go together"));
+        }
+    }
+    Some(TlsFiles { certificate: written.certificate?.value, key: written.key?.value })
 }
 
 fn max_memory(faults: &mut Faults, written: &At<ByteSize>) -> ByteSize {

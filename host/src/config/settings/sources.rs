@@ -38,6 +38,10 @@ pub struct Flags {
     pub max_connections_per_address: Option<String>,
     /// Overrides `drain`.
     pub drain: Option<String>,
+    /// Overrides `tls.certificate`; relative to the working folder.
+    pub tls_certificate: Option<String>,
+    /// Overrides `tls.key`; relative to the working folder.
+    pub tls_key: Option<String>,
     /// Overrides `trusted_proxies`: networks with commas between them.
     pub trusted_proxies: Option<String>,
 }

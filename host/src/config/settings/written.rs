@@ -83,9 +83,28 @@ pub(in crate::config) struct Written {
     /// Networks of proxies whose `Forwarded` and `X-Forwarded-*` headers are believed; everyone else's are dropped.
     #[schemars(with = "Option<Vec<String>>", extend("default" = Vec::<String>::new()))]
     pub(super) trusted_proxies: Key<Vec<At<IpNet>>>,
+    /// The public listener speaks TLS with this certificate. None: it speaks plain HTTP.
+    pub(super) tls: Option<WrittenTls>,
     /// Who owns plugins: each tenant has a folder, and host names or a path prefix.
     #[schemars(with = "Option<BTreeMap<String, WrittenTenant>>")]
     pub(super) tenant: Vec<(At<String>, WrittenTenant)>,
+}
+
+/// The public listener's certificate. Both files are read again when they change.
+#[derive(JsonSchema)]
+#[schemars(inline, deny_unknown_fields)]
+pub(super) struct WrittenTls {
+    /// The chain in PEM form, the server's own certificate first; relative to this file.
+    #[schemars(required)]
+    pub(super) certificate: Key<PathBuf>,
+    /// The private key in PEM form, closed to other users (`chmod o=`); relative to this file.
+    #[schemars(required)]
+    pub(super) key: Key<PathBuf>,
+    /// Which of the two the table does not name; one that it names badly has its fault.
+    #[schemars(skip)]
+    pub(super) absent: [bool; 2],
+    #[schemars(skip)]
+    pub(super) place: Place,
 }
 
 /// One owner of plugins.
@@ -147,8 +166,28 @@ impl Written {
             max_connections_per_address: top.leaf(faults, "max_connections_per_address"),
             drain: top.leaf(faults, "drain"),
             trusted_proxies: top.list(faults, "trusted_proxies"),
+            tls: top.table(faults, "tls").map(|tls| WrittenTls::read(tls, faults)),
         };
-        top.finish(faults, &["private_networks", "tls"]);
+        top.finish(faults, &["private_networks"]);
+        written
+    }
+
+    /// The paths that begin where they are written.
+    pub(super) fn paths(&mut self) -> impl Iterator<Item = &mut At<PathBuf>> {
+        let tls = self.tls.as_mut().map(|tls| [&mut tls.certificate, &mut tls.key]);
+        self.data.iter_mut().chain(tls.into_iter().flatten().flatten())
+    }
+}
+
+impl WrittenTls {
+    fn read(mut table: Section<'_>, faults: &mut Faults) -> Self {
+        let written = Self {
+            place: table.place(),
+            absent: ["certificate", "key"].map(|key| !table.has(key)),
+            certificate: table.leaf(faults, "certificate"),
+            key: table.leaf(faults, "key"),
+        };
+        table.finish(faults, &[]);
         written
     }
 }
