@@ -96,7 +96,7 @@ pub(super) async fn serve<S, F>(
     let _ = stream.set_nodelay(true);
     let (read, write) = stream.into_split();
     let write = Arc::new(write);
-    let wire = Wire::new(read, write.clone(), shared.limits.write_stall);
+    let wire = Wire::new(read, write.clone(), &shared.limits);
     let opened = tokio::select! {
         opened = open(wire, &shared) => opened,
         // Nobody waits for an answer yet: a connection without a request ends with the listener.
@@ -244,7 +244,7 @@ where
     state.http10.store(version == Version::HTTP_10, Ordering::Relaxed);
     let (mut parts, incoming) = request.into_parts();
     let http2 = version == Version::HTTP_2;
-    let (body, watch) = arriving::arriving(incoming, shared.limits.body_idle, http2, state.unread.clone());
+    let (body, watch) = arriving::arriving(incoming, &shared.limits, http2, state.unread.clone());
     let origin = state.link.origin(&parts.headers);
     let mut refused = filter::check(&mut parts, &origin).err();
     let seat = match &origin.proxied {

@@ -13,6 +13,7 @@ mod filter;
 mod forwarded;
 mod pace;
 pub mod path;
+mod patience;
 mod streams;
 mod tls;
 mod transport;
@@ -65,6 +66,10 @@ pub struct Limits {
     pub head: Duration,
     /// The longest time that a reader waits for the next bytes of a request's body.
     pub body_idle: Duration,
+    /// Bytes a second that a client has to send or take in the long run, where it is waited for.
+    pub rate: u32,
+    /// How long a client is waited for in all that falls short of the rate.
+    pub grace: Duration,
     /// The longest time that a client which has stopped reading, all or one HTTP/2 stream, is waited for.
     pub write_stall: Duration,
     /// An HTTP/2 connection without a stream is closed after one to two of these, and cut after one more.
@@ -91,6 +96,9 @@ impl Default for Limits {
             first_byte: Duration::from_secs(10),
             head: Duration::from_secs(10),
             body_idle: Duration::from_secs(15),
+            // A modem of thirty years ago, with twice the time a lost packet takes on a bad day.
+            rate: 1024,
+            grace: Duration::from_secs(20),
             write_stall: Duration::from_secs(15),
             idle: Duration::from_secs(60),
             ping: Duration::from_secs(20),

@@ -1,11 +1,10 @@
-//! The socket: a peer that stops reading is cut off.
+//! The socket: a peer that stops reading, or reads next to nothing, is cut off.
 
 use std::{
     io,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
-    time::Duration,
 };
 
 use tokio::{
@@ -14,8 +13,9 @@ use tokio::{
         TcpStream,
         tcp::{OwnedReadHalf, OwnedWriteHalf},
     },
-    time::{Sleep, sleep},
 };
+
+use super::{Limits, patience::Patience};
 
 /// One connection's bytes.
 ///
@@ -23,15 +23,13 @@ use tokio::{
 pub(super) struct Wire {
     read: OwnedReadHalf,
     write: Arc<OwnedWriteHalf>,
-    stall: Duration,
-    /// Armed while a write waits for the peer.
-    stalled: Option<Pin<Box<Sleep>>>,
+    /// How long a write is made to wait.
+    patience: Patience,
 }
 
 impl Wire {
-    /// `stall` is the longest time without the peer taking a byte that waits for it.
-    pub(super) fn new(read: OwnedReadHalf, write: Arc<OwnedWriteHalf>, stall: Duration) -> Self {
-        Self { read, write, stall, stalled: None }
+    pub(super) fn new(read: OwnedReadHalf, write: Arc<OwnedWriteHalf>, limits: &Limits) -> Self {
+        Self { read, write, patience: Patience::new(limits.write_stall, limits) }
     }
 
     fn poll_write_with(
@@ -42,14 +40,13 @@ impl Wire {
         let socket = self.write.as_ref().as_ref();
         loop {
             if socket.poll_write_ready(cx)?.is_pending() {
-                let timer = self.stalled.get_or_insert_with(|| Box::pin(sleep(self.stall)));
-                ready!(timer.as_mut().poll(cx));
+                ready!(self.patience.poll_end(cx));
                 return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client stopped reading")));
             }
             match write(socket) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 result => {
-                    self.stalled = None;
+                    self.patience.moved(result.as_ref().map_or(0, |taken| *taken));
                     return Poll::Ready(result);
                 }
             }
