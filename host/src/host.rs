@@ -1,6 +1,7 @@
 //! One host: its listeners, what stands behind them, and the order in which they end.
 
 mod files;
+mod overload;
 mod plugins;
 #[cfg(test)]
 mod tests;
@@ -18,7 +19,7 @@ use std::{
 
 use anyhow::Context;
 use http::{Request, Response};
-use tokio::time::Instant;
+use tokio::{task::JoinHandle, time::Instant};
 
 pub use files::raise_open_files;
 pub use plugins::{Plugins, check};
@@ -31,7 +32,7 @@ use crate::{
     failure::{Code, Failure},
     front,
     invoke::Arrival,
-    server::{Acceptor, CertificateFiles, Limits, Proxies, Server, Tls},
+    server::{Acceptor, CertificateFiles, Level, Limits, Proxies, Rung, Server, Tls},
     telemetry::Metrics,
 };
 
@@ -59,6 +60,12 @@ pub trait Behind: Send + Sync + 'static {
     /// Resolves once every plugin is live or refused.
     fn settled(&self) -> impl Future<Output = ()> + Send;
 
+    /// How many requests wait, and how many may.
+    fn waiting(&self) -> (u64, u64);
+
+    /// Refuses requests of tenants with more than their share from now on, or does so no longer.
+    fn shed(&self, on: bool);
+
     /// Brings those metrics up to date that are read where they arise: called before they are shown.
     fn measure(&self, metrics: &Metrics);
 
@@ -75,6 +82,17 @@ pub struct Host<B: Behind = Plugins> {
     admin: Admin,
     state: Arc<State<B>>,
     metrics: Arc<Metrics>,
+    /// Looks at the load; ends with the host.
+    _watch: AbortOnDrop,
+}
+
+/// A task that ends when this is dropped.
+struct AbortOnDrop(JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 /// What the listeners know of the host.
@@ -137,10 +155,19 @@ impl<B: Behind> Host<B> {
             .with_context(|| format!("the operator's listener cannot be bound to {}", settings.admin))?;
         let files::Room { connections, per_address } = files::room(settings);
         let limits = Limits { connections, per_address, ..Limits::default() };
+        let level = Level::default();
+        let acceptor = acceptor.giving_way(level.clone());
+        let listener = metrics.listener("public");
+        let watch = overload::watch(behind.clone(), level.clone(), metrics.clone(), listener, connections);
+        let watch = AbortOnDrop(tokio::spawn(watch));
         let serving = state.clone();
         let call = move |arrival, request| {
             let serving = serving.clone();
+            let refused = level.reached(Rung::Refuse);
             async move {
+                if refused {
+                    return Err(Failure::new(Code::HostFull, "the host has too much to do"));
+                }
                 if !serving.settled.load(Ordering::Acquire) {
                     return Err(Failure::new(Code::Unavailable, "the host is starting"));
                 }
@@ -153,7 +180,7 @@ impl<B: Behind> Host<B> {
             behind.settled().await;
             settling.settled.store(true, Ordering::Release);
         });
-        Ok(Self { public, admin, state, metrics })
+        Ok(Self { public, admin, state, metrics, _watch: watch })
     }
 
     /// Where clients connect.

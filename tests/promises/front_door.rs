@@ -6,6 +6,7 @@ mod deadlines;
 mod departures;
 mod descriptors;
 mod drain;
+mod overload;
 mod proxies;
 mod tls;
 

@@ -62,6 +62,9 @@ pub struct Options {
     /// Requests in flight in the whole host.
     #[arg(long, value_name = "N", hide_short_help = true)]
     pub max_concurrent: Option<String>,
+    /// Requests waiting in the whole host.
+    #[arg(long, value_name = "N", hide_short_help = true)]
+    pub max_waiting: Option<String>,
     /// Connections at once to the public listener [default: what the limit of open files leaves room for].
     #[arg(long, value_name = "N", hide_short_help = true)]
     pub max_connections: Option<String>,
@@ -110,6 +113,7 @@ impl Options {
             io_instances: self.io_instances,
             compute_instances: self.compute_instances,
             max_concurrent: self.max_concurrent,
+            max_waiting: self.max_waiting,
             max_connections: self.max_connections,
             max_connections_per_address: self.max_connections_per_address,
             drain: self.drain,

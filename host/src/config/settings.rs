@@ -52,6 +52,8 @@ pub struct Settings {
     pub compute_instances: u32,
     /// Requests in flight in the whole host.
     pub max_concurrent: u32,
+    /// Requests waiting in all queues of the host together; as it is neared, load is shed.
+    pub max_waiting: u32,
     /// Connections at once to the public listener; `None` is what the limit of open files leaves room for.
     pub max_connections: Option<u32>,
     /// Connections at once from one address; `None` is a quarter of them all. Loopback and trusted proxies are not
@@ -85,6 +87,7 @@ impl Default for Settings {
             io_instances: defaults::IO_INSTANCES,
             compute_instances: defaults::COMPUTE_INSTANCES,
             max_concurrent: defaults::MAX_CONCURRENT,
+            max_waiting: defaults::MAX_WAITING,
             max_connections: None,
             max_connections_per_address: None,
             drain: defaults::DRAIN,

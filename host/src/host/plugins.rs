@@ -43,6 +43,7 @@ pub struct Plugins {
     current: Current,
     lanes: Lanes,
     gates: Gates,
+    max_waiting: u32,
     wasi_http_03: bool,
 }
 
@@ -65,9 +66,9 @@ impl Plugins {
         let ground = Ground::lay(settings, dir, metrics.clone())?;
         let wanted = RegistrySettings { strict, build: mode == Mode::Dev, ..RegistrySettings::new(settings, dir) };
         let Ground { current, lanes, gates, invoker, loader } = ground;
-        let wasi_http_03 = settings.http_03();
+        let (wasi_http_03, max_waiting) = (settings.http_03(), settings.max_waiting);
         let started = Registry::start(wanted, loader, current.clone(), metrics).await;
-        Ok(started.map(|registry| Self { invoker, registry, current, lanes, gates, wasi_http_03 }))
+        Ok(started.map(|registry| Self { invoker, registry, current, lanes, gates, max_waiting, wasi_http_03 }))
     }
 
     /// Which plugins are live, and which are not.
@@ -118,6 +119,7 @@ impl Ground {
             lanes.set_weight(TenantId(number), tenant.weight);
         }
         let gates = Gates::new(settings.max_concurrent, io, compute);
+        gates.limit_waiting(settings.max_waiting);
         let current = Current::new(&tenants);
         // What loads plugins needs what runs them, for plugins that call plugins; `current` is where they meet.
         let invoker = Invoker::new(current.clone(), lanes.clone(), gates.clone(), Arc::clone(&metrics));
@@ -156,6 +158,14 @@ impl Behind for Plugins {
 
     async fn settled(&self) {
         self.registry.first_scan().await;
+    }
+
+    fn waiting(&self) -> (u64, u64) {
+        (self.gates.host().waiting.into(), self.max_waiting.into())
+    }
+
+    fn shed(&self, on: bool) {
+        self.gates.shed(on);
     }
 
     fn measure(&self, metrics: &Metrics) {

@@ -14,7 +14,7 @@ use tokio::{
     time::sleep,
 };
 
-use super::{Proxies, Tls};
+use super::{Level, Proxies, Tls};
 use crate::telemetry::ListenerMetrics;
 
 /// Connections the kernel keeps for us while all permits are taken; it caps this by `net.core.somaxconn`.
@@ -33,6 +33,7 @@ pub struct Acceptor {
     addr: SocketAddr,
     pub(super) proxies: Proxies,
     pub(super) tls: Option<Tls>,
+    pub(super) level: Level,
     /// An open file to be closed when there is no descriptor left: what it frees takes a connection in to close it.
     /// In the kernel's queue its client would wait for ever, and the listener would report it without end.
     spare: Option<File>,
@@ -51,7 +52,15 @@ impl Acceptor {
         socket.bind(addr)?;
         let listener = socket.listen(BACKLOG)?;
         let addr = listener.local_addr()?;
-        Ok(Self { listener, addr, proxies: Proxies::default(), tls: None, spare: spare(), said: None })
+        Ok(Self {
+            listener,
+            addr,
+            proxies: Proxies::default(),
+            tls: None,
+            level: Level::default(),
+            spare: spare(),
+            said: None,
+        })
     }
 
     /// Believes what these proxies say about their clients.
@@ -65,6 +74,13 @@ impl Acceptor {
     #[must_use]
     pub fn secured(mut self, tls: Tls) -> Self {
         self.tls = Some(tls);
+        self
+    }
+
+    /// Gives way as this level says. Without it, under no load.
+    #[must_use]
+    pub fn giving_way(mut self, level: Level) -> Self {
+        self.level = level;
         self
     }
 

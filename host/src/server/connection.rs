@@ -18,7 +18,7 @@ use std::{
 };
 
 use futures_util::FutureExt;
-use http::{Request, Response, Version, uri::Scheme};
+use http::{HeaderValue, Request, Response, Version, header, uri::Scheme};
 use hyper::{
     body::Incoming,
     server::conn::{http1, http2},
@@ -36,7 +36,7 @@ use tokio::{
 };
 
 use super::{
-    Arrived, Limits, Phase, Shared,
+    Arrived, Limits, Phase, Rung, Shared,
     addresses::Full,
     arriving,
     closing::{self, End},
@@ -116,7 +116,7 @@ pub(super) async fn serve<S, F>(
     let end = if is_http2 {
         let streams = Streams { state: state.clone(), phase: phase.clone(), shared: shared.clone() };
         let connection = http2(&shared.limits, streams).serve_connection(io, service);
-        drive(connection, &mut phase, pending(), idle(&state, &shared.limits, &leave), &leave).await
+        drive(connection, &mut phase, pending(), idle(&state, &shared, &leave), &leave).await
     } else {
         let connection = http1(&shared.limits).serve_connection(io, service);
         drive(connection, &mut phase, gone(&write), pending(), &leave).await
@@ -220,11 +220,16 @@ async fn gone(write: &OwnedWriteHalf) {
 }
 
 /// Asks an HTTP/2 connection to `leave` when it has had no stream open at two looks in a row. Resolves when it has
-/// still not left one look later: its peer does not take the last bytes of a response, or is in no hurry to go.
-async fn idle(state: &State, limits: &Limits, leave: &Notify) {
+/// still not left one look later: its peer does not take the last bytes of a response, or is in no hurry to go. Under
+/// load it is looked at sooner.
+async fn idle<S>(state: &State, shared: &Shared<S>, leave: &Notify) {
+    let (limits, level) = (&shared.limits, &shared.level);
     let mut quiet = 0;
     while quiet < 2 {
-        sleep(limits.idle).await;
+        tokio::select! {
+            () = sleep(limits.idle) => {}
+            () = async { level.until(Rung::CloseIdle).await; sleep(limits.linger).await } => {}
+        }
         quiet = if state.streams.load(Ordering::Relaxed) == 0 { quiet + 1 } else { 0 };
     }
     leave.notify_one();
@@ -255,8 +260,12 @@ where
         }),
     };
     let arrived = Arrived { request: Request::from_parts(parts, body), refused, client: origin.client, body: watch };
-    (shared.service)(arrived).map(|response| {
-        let response = response.map(pace::watched);
+    let level = shared.level.clone();
+    (shared.service)(arrived).map(move |response| {
+        let mut response = response.map(pace::watched);
+        if !http2 && level.reached(Rung::CloseIdle) {
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
         Ok(match seat {
             None => response,
             Some(seat) => response.map(|body| seat.held_by(body)),

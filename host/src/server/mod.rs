@@ -11,6 +11,7 @@ mod closing;
 mod connection;
 mod filter;
 mod forwarded;
+mod ladder;
 mod pace;
 pub mod path;
 mod patience;
@@ -35,6 +36,7 @@ pub use self::{
     certificate::{CertificateFault, CertificateFiles},
     filter::MAX_TARGET,
     forwarded::Proxies,
+    ladder::{Ladder, Level, Measure, Rung, Step},
     tls::Tls,
 };
 use crate::{
@@ -125,6 +127,7 @@ struct Shared<S> {
     limits: Limits,
     metrics: Arc<Metrics>,
     listener: ListenerMetrics,
+    level: Level,
     tls: Option<Tls>,
     proxies: Proxies,
     addresses: Addresses,
@@ -167,12 +170,12 @@ impl Server {
         let (phase, watching) = watch::channel(Phase::Serving);
         let addr = acceptor.addr();
         let listener = metrics.listener(name);
-        let (proxies, tls) = (acceptor.proxies.clone(), acceptor.tls.clone());
+        let (proxies, tls, level) = (acceptor.proxies.clone(), acceptor.tls.clone(), acceptor.level.clone());
         if let Some(tls) = tls.clone() {
             tokio::spawn(tls.follow(listener.clone(), watching.clone()));
         }
         let addresses = Addresses::new(limits.per_address);
-        let shared = Arc::new(Shared { service, limits, metrics, listener, tls, proxies, addresses });
+        let shared = Arc::new(Shared { service, limits, metrics, listener, level, tls, proxies, addresses });
         let accepting = tokio::spawn(accept(acceptor, shared, watching));
         Self { addr, phase, accepting }
     }
@@ -204,6 +207,7 @@ where
 {
     let permits = Arc::new(Semaphore::new(shared.limits.connections));
     let mut next = async || {
+        shared.level.while_at(Rung::Shut).await;
         // The permit first: a connection that is accepted is served.
         let permit = permits.clone().acquire_owned().await.expect("the semaphore is never closed");
         (permit, acceptor.accept(&shared.listener).await)

@@ -33,6 +33,8 @@ pub struct Metrics {
     accept_errors: IntCounterVec,
     connections_cut: IntCounterVec,
     certificate_reads: IntCounterVec,
+    overload: IntGauge,
+    overload_steps: IntCounterVec,
     panics: IntCounter,
     swaps: IntCounter,
     refused_loads: IntCounter,
@@ -97,6 +99,8 @@ impl Metrics {
             accept_errors: make.counters(names::ACCEPT_ERRORS),
             connections_cut: make.counters(names::CONNECTION_ENDS),
             certificate_reads: make.counters(names::CERTIFICATE_READS),
+            overload: make.gauge(names::OVERLOAD),
+            overload_steps: make.counters(names::OVERLOAD_STEPS),
             panics: make.counter(names::PANICS),
             swaps: make.counter(names::SWAPS),
             refused_loads: make.counter(names::REFUSED_LOADS),
@@ -155,6 +159,12 @@ impl Metrics {
     /// Shows how many instance slots of a lane are taken.
     pub fn slots_taken(&self, lane: &'static str, taken: u32) {
         self.slots.with_label_values(&[lane]).set(taken.into());
+    }
+
+    /// Shows on which rung of the overload ladder the host stands, and counts the step to it.
+    pub fn overload(&self, rung: i64, name: &'static str) {
+        self.overload.set(rung);
+        self.overload_steps.with_label_values(&[name]).inc();
     }
 
     /// Counts a panic in the host's own code.
@@ -245,6 +255,10 @@ impl Make<'_> {
         self.register(IntCounter::new(name.name, name.help))
     }
 
+    fn gauge(&self, name: Name) -> IntGauge {
+        self.register(IntGauge::new(name.name, name.help))
+    }
+
     fn counters(&self, name: Name) -> IntCounterVec {
         self.register(IntCounterVec::new(Opts::new(name.name, name.help), name.labels))
     }
@@ -285,6 +299,7 @@ mod tests {
         listener.certificate_read(true);
         metrics.unrouted(Code::NoRoute);
         metrics.slots_taken("io", 1);
+        metrics.overload(1, "close-idle");
         let text = metrics.encode();
         for name in names::ALL {
             assert!(text.contains(&format!("# HELP {} ", name.name)), "{} is not shown", name.name);

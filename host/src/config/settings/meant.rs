@@ -43,6 +43,7 @@ impl Written {
         choose(faults, "io_instances", flags.io_instances, variables, &mut self.io_instances);
         choose(faults, "compute_instances", flags.compute_instances, variables, &mut self.compute_instances);
         choose(faults, "max_concurrent", flags.max_concurrent, variables, &mut self.max_concurrent);
+        choose(faults, "max_waiting", flags.max_waiting, variables, &mut self.max_waiting);
         choose(faults, "max_connections", flags.max_connections, variables, &mut self.max_connections);
         let per_address = &mut self.max_connections_per_address;
         choose(faults, "max_connections_per_address", flags.max_connections_per_address, variables, per_address);
@@ -96,6 +97,7 @@ impl Written {
         let io_instances = count("io_instances", self.io_instances, default.io_instances);
         let compute_instances = count("compute_instances", self.compute_instances, default.compute_instances);
         let max_concurrent = count("max_concurrent", self.max_concurrent, default.max_concurrent);
+        let max_waiting = count("max_waiting", self.max_waiting, default.max_waiting);
         let mut some =
             |key, written: Option<At<Count>>| written.map(|written| checks::above_zero(faults, key, &written));
         let max_connections = some("max_connections", self.max_connections);
@@ -115,6 +117,7 @@ impl Written {
             io_instances,
             compute_instances,
             max_concurrent,
+            max_waiting,
             max_connections,
             max_connections_per_address,
             drain: self.drain.map_or(default.drain, |drain| checks::interval(faults, "drain", Zero::Allowed, &drain)),

@@ -32,6 +32,8 @@ pub struct Flags {
     pub compute_instances: Option<String>,
     /// Overrides `max_concurrent`.
     pub max_concurrent: Option<String>,
+    /// Overrides `max_waiting`.
+    pub max_waiting: Option<String>,
     /// Overrides `max_connections`.
     pub max_connections: Option<String>,
     /// Overrides `max_connections_per_address`.

@@ -61,6 +61,7 @@ fn every_key_has_a_flag_and_a_variable() {
         ("io_instances", "7"),
         ("compute_instances", "7"),
         ("max_concurrent", "7"),
+        ("max_waiting", "777"),
         ("max_connections", "7k"),
         ("max_connections_per_address", "77"),
         ("drain", "7s"),
@@ -84,6 +85,7 @@ fn every_key_has_a_flag_and_a_variable() {
         io_instances: typed("io_instances"),
         compute_instances: typed("compute_instances"),
         max_concurrent: typed("max_concurrent"),
+        max_waiting: typed("max_waiting"),
         max_connections: typed("max_connections"),
         max_connections_per_address: typed("max_connections_per_address"),
         drain: typed("drain"),
@@ -104,6 +106,7 @@ fn every_key_has_a_flag_and_a_variable() {
         "7s",
         "[10.7.0.0/16, fd00::7/128]",
         "Some(7000)",
+        "max_waiting: 777",
         "certificate: \"/cert.pem\", key: \"/key.pem\"",
         "Some(77)",
     ] {

@@ -32,6 +32,7 @@ pub(in crate::config) const TOP: &[&str] = &[
     "io_instances",
     "compute_instances",
     "max_concurrent",
+    "max_waiting",
     "max_connections",
     "max_connections_per_address",
     "drain",
@@ -70,6 +71,9 @@ pub(in crate::config) struct Written {
     /// Requests in flight in the whole host.
     #[schemars(extend("default" = defaults::MAX_CONCURRENT, "minimum" = 1))]
     pub(super) max_concurrent: Key<Count>,
+    /// Requests waiting in all queues of the host together. From 85 % of it on the host gives way, step by step.
+    #[schemars(extend("default" = defaults::MAX_WAITING, "minimum" = 1))]
+    pub(super) max_waiting: Key<Count>,
     /// Connections at once to the public listener. None: what the limit of open files leaves room for.
     #[schemars(extend("minimum" = 1))]
     pub(super) max_connections: Key<Count>,
@@ -162,6 +166,7 @@ impl Written {
             io_instances: top.leaf(faults, "io_instances"),
             compute_instances: top.leaf(faults, "compute_instances"),
             max_concurrent: top.leaf(faults, "max_concurrent"),
+            max_waiting: top.leaf(faults, "max_waiting"),
             max_connections: top.leaf(faults, "max_connections"),
             max_connections_per_address: top.leaf(faults, "max_connections_per_address"),
             drain: top.leaf(faults, "drain"),
