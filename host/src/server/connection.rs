@@ -260,10 +260,10 @@ where
         }),
     };
     let arrived = Arrived { request: Request::from_parts(parts, body), refused, client: origin.client, body: watch };
-    let level = shared.level.clone();
+    let close = !http2 && shared.level.reached(Rung::CloseIdle);
     (shared.service)(arrived).map(move |response| {
         let mut response = response.map(pace::watched);
-        if !http2 && level.reached(Rung::CloseIdle) {
+        if close {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         Ok(match seat {
