@@ -1,6 +1,7 @@
 //! One host: its listeners, what stands behind them, and the order in which they end.
 
 mod files;
+mod overload;
 mod plugins;
 #[cfg(test)]
 mod tests;
@@ -18,7 +19,7 @@ use std::{
 
 use anyhow::Context;
 use http::{Request, Response};
-use tokio::time::Instant;
+use tokio::{task::JoinHandle, time::Instant};
 
 pub use files::raise_open_files;
 pub use plugins::{Plugins, check};
@@ -26,12 +27,12 @@ pub use plugins::{Plugins, check};
 use crate::{
     admin::{Admin, Readiness, View},
     body::Body,
-    config::{self, Settings},
+    config::{self, Settings, TlsFiles},
     diagnostic::Diagnostic,
     failure::{Code, Failure},
     front,
     invoke::Arrival,
-    server::{Acceptor, Limits, Server},
+    server::{Acceptor, CertificateFiles, Level, Limits, Proxies, Rung, Server, Tls},
     telemetry::Metrics,
 };
 
@@ -59,6 +60,12 @@ pub trait Behind: Send + Sync + 'static {
     /// Resolves once every plugin is live or refused.
     fn settled(&self) -> impl Future<Output = ()> + Send;
 
+    /// How many requests wait, and how many may.
+    fn waiting(&self) -> (u64, u64);
+
+    /// Refuses requests of tenants with more than their share from now on, or does so no longer.
+    fn shed(&self, on: bool);
+
     /// Brings those metrics up to date that are read where they arise: called before they are shown.
     fn measure(&self, metrics: &Metrics);
 
@@ -78,6 +85,17 @@ pub struct Host<B: Behind = Plugins> {
     admin: Admin,
     state: Arc<State<B>>,
     metrics: Arc<Metrics>,
+    /// Looks at the load; ends with the host.
+    _watch: AbortOnDrop,
+}
+
+/// A task that ends when this is dropped.
+struct AbortOnDrop(JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 /// What the listeners know of the host.
@@ -101,7 +119,7 @@ impl Host {
     /// one fault is enough not to serve at all.
     ///
     /// # Errors
-    /// When an address, the data folder, the threads or the engines cannot be had.
+    /// When an address, the certificate, the data folder, the threads or the engines cannot be had.
     ///
     /// # Panics
     /// Outside a tokio runtime.
@@ -118,7 +136,7 @@ impl<B: Behind> Host<B> {
     /// Binds both listeners and serves. Until every plugin is live or refused, requests are told to come again.
     ///
     /// # Errors
-    /// When an address cannot be bound.
+    /// When an address cannot be bound, or the certificate not be used.
     ///
     /// # Panics
     /// Outside a tokio runtime.
@@ -130,14 +148,31 @@ impl<B: Behind> Host<B> {
             draining: AtomicBool::new(false),
         });
         let acceptor = Acceptor::bind(settings.listen)
-            .with_context(|| format!("the public listener cannot be bound to {}", settings.listen))?;
+            .with_context(|| format!("the public listener cannot be bound to {}", settings.listen))?
+            .trusting(Proxies::new(&settings.trusted_proxies));
+        let acceptor = match &settings.tls {
+            None => acceptor,
+            Some(files) => acceptor.secured(tls(files)?),
+        };
         let admin = Admin::start(settings.admin, metrics.clone(), state.clone())
             .with_context(|| format!("the operator's listener cannot be bound to {}", settings.admin))?;
-        let limits = Limits { connections: files::connections(), ..Limits::default() };
+        let room = files::room(settings);
+        room.tell();
+        let files::Room { connections, per_address, .. } = room;
+        let limits = Limits { connections, per_address, ..Limits::default() };
+        let level = Level::default();
+        let acceptor = acceptor.giving_way(level.clone());
+        let listener = metrics.listener("public");
+        let watch = overload::watch(behind.clone(), level.clone(), metrics.clone(), listener, connections);
+        let watch = AbortOnDrop(tokio::spawn(watch));
         let serving = state.clone();
         let call = move |arrival, request| {
             let serving = serving.clone();
+            let refused = level.reached(Rung::Refuse);
             async move {
+                if refused {
+                    return Err(Failure::new(Code::HostFull, "the host has too much to do"));
+                }
                 if !serving.settled.load(Ordering::Acquire) {
                     return Err(Failure::new(Code::Unavailable, "the host is starting"));
                 }
@@ -154,7 +189,7 @@ impl<B: Behind> Host<B> {
             behind.settled().await;
             settling.settled.store(true, Ordering::Release);
         });
-        Ok(Self { public, admin, state, metrics })
+        Ok(Self { public, admin, state, metrics, _watch: watch })
     }
 
     /// Where clients connect.
@@ -198,6 +233,11 @@ impl<B: Behind> Host<B> {
         self.admin.stop(ADMIN_GRACE).await;
         on_time
     }
+}
+
+fn tls(files: &TlsFiles) -> anyhow::Result<Tls> {
+    let files = CertificateFiles { certificate: files.certificate.clone(), key: files.key.clone() };
+    Tls::load(files).context("the public listener cannot speak TLS")
 }
 
 impl<B: Behind> View for State<B> {

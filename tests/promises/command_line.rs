@@ -2,6 +2,7 @@
 
 use std::{path::Path, process::Stdio};
 
+use anyhow::Context;
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt, BufReader, Lines},
@@ -14,8 +15,8 @@ use wasmbay_tests::{
 };
 
 /// A running `wasmbay serve` that has said where it listens.
-struct Serving {
-    child: Child,
+pub(crate) struct Serving {
+    pub(crate) child: Child,
     out: Lines<BufReader<ChildStdout>>,
     ready: String,
     _data: TempDir,
@@ -34,24 +35,27 @@ async fn run(words: &[&str]) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8(output.stdout).expect("text"))
 }
 
-async fn serve(dir: &Path) -> anyhow::Result<Serving> {
-    serve_with(dir, &[]).await
+/// Serves this folder until the test ends.
+pub(crate) async fn serve(dir: &Path) -> anyhow::Result<Serving> {
+    serve_with(dir, |_| {}).await
 }
 
-async fn serve_with(dir: &Path, variables: &[(&str, &str)]) -> anyhow::Result<Serving> {
+/// The same with a command that was changed before it started.
+pub(crate) async fn serve_with(dir: &Path, change: impl FnOnce(&mut Command)) -> anyhow::Result<Serving> {
     let data = TempDir::new()?;
     let (dir, data_dir) = (dir.to_string_lossy(), data.path().to_string_lossy());
     let any = "127.0.0.1:0";
     let mut command = wasmbay(&["serve", &dir, "--listen", any, "--admin", any, "--data", &data_dir]);
-    let mut child = command.envs(variables.iter().copied()).spawn()?;
+    change(&mut command);
+    let mut child = command.spawn()?;
     let mut out = BufReader::new(child.stdout.take().expect("piped")).lines();
-    let ready = timeout(HANG, out.next_line()).await??.expect("a line");
+    let ready = timeout(HANG, out.next_line()).await??.context("it ends before it is ready")?;
     Ok(Serving { child, out, ready, _data: data })
 }
 
 impl Serving {
     /// What the ready line says after `key=`.
-    fn says(&self, key: &str) -> &str {
+    pub(crate) fn says(&self, key: &str) -> &str {
         let words = self.ready.split(' ');
         words.filter_map(|word| word.strip_prefix(key)?.strip_prefix('=')).next().expect("an address")
     }
@@ -119,7 +123,10 @@ async fn the_first_signal_finishes_what_was_begun_and_the_second_does_not() -> a
 #[tokio::test]
 async fn pools_that_the_machine_does_not_hold_are_clamped_and_said() -> anyhow::Result<()> {
     let empty = TempDir::new()?;
-    let serving = serve_with(empty.path(), &[("WASMBAY_IO_INSTANCES", "4000000")]).await?;
+    let with_too_many = |command: &mut Command| {
+        command.env("WASMBAY_IO_INSTANCES", "4000000");
+    };
+    let serving = serve_with(empty.path(), with_too_many).await?;
     let mut admin = Connection::open(serving.says("admin").parse()?, Protocol::Http1).await?;
     let metrics = admin.get("/metrics").await?;
     let slots = metrics.text().lines().find_map(|line| line.strip_prefix("wasmbay_instance_slots{lane=\"io\"} "));

@@ -4,7 +4,11 @@ mod answers;
 mod bodies;
 mod deadlines;
 mod departures;
+mod descriptors;
 mod drain;
+mod overload;
+mod proxies;
+mod tls;
 
 use std::{
     net::SocketAddr,
@@ -72,7 +76,14 @@ impl Door {
     }
 
     async fn with(limits: Limits, dev: bool) -> Self {
-        let acceptor = Acceptor::bind(([127, 0, 0, 1], 0).into()).expect("a free port");
+        Self::over(Self::acceptor(), limits, dev)
+    }
+
+    fn acceptor() -> Acceptor {
+        Acceptor::bind(([127, 0, 0, 1], 0).into()).expect("a free port")
+    }
+
+    fn over(acceptor: Acceptor, limits: Limits, dev: bool) -> Self {
         let addr = acceptor.addr();
         let metrics = Metrics::new();
         let gate = Arc::new(Gate { entered: Semaphore::new(0), left: Semaphore::new(0), open: Semaphore::new(0) });
@@ -127,6 +138,7 @@ async fn stand_in(gate: Arc<Gate>, request: Request<Body>) -> Result<Response<Bo
     let (place, rest) = path[1..].split_once('/').unwrap_or((&path[1..], ""));
     match place {
         "hello" => Ok(Response::new(body::full("hello"))),
+        "told" => Ok(Response::new(body::full(told(&request)))),
         "seen" => Ok(Response::new(body::full(seen(&request)))),
         "echo" => Ok(Response::new(request.into_body())),
         "deaf" => match request.into_body().collect().await {
@@ -151,6 +163,17 @@ async fn stand_in(gate: Arc<Gate>, request: Request<Body>) -> Result<Response<Bo
 fn seen(request: &Request<Body>) -> String {
     let names: Vec<_> = request.headers().keys().map(http::HeaderName::as_str).collect();
     format!("{} {} {}", request.method(), request.uri(), names.join(","))
+}
+
+/// Where the guest is told that the request comes from.
+fn told(request: &Request<Body>) -> String {
+    let said = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
+        (name.as_str().contains("forward") || name == "x-real-ip")
+            .then(|| format!("{name}={}", value.to_str().expect("ASCII")))
+    };
+    let mut said: Vec<_> = request.headers().iter().filter_map(said).collect();
+    said.sort_unstable();
+    format!("{} {}", request.uri().scheme_str().expect("an absolute target"), said.join(" "))
 }
 
 fn failure(code: &str) -> Failure {

@@ -33,6 +33,8 @@ const HOMES: &[(&str, &str)] = &[
     ("notify", "registry"),
     ("opentelemetry*", "telemetry"),
     ("prometheus", "telemetry"),
+    ("rustls", "server"),
+    ("tokio_rustls", "server"),
     ("toml", "config"),
     ("tracing_subscriber", "telemetry"),
     ("wasmtime*", "guest"),

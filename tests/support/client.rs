@@ -18,7 +18,13 @@ use hyper::{
     client::conn::{http1, http2},
 };
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::{net::TcpStream, sync::mpsc, task::JoinHandle, time::timeout};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    sync::mpsc,
+    task::JoinHandle,
+    time::timeout,
+};
 
 /// After this a test hangs: generous, for it is never waited out in a test that passes.
 pub const HANG: Duration = Duration::from_secs(30);
@@ -124,7 +130,18 @@ impl Connection {
     /// # Errors
     /// When nobody listens, or the handshake fails.
     pub async fn open(addr: SocketAddr, protocol: Protocol) -> anyhow::Result<Self> {
-        let io = TokioIo::new(TcpStream::connect(addr).await?);
+        Self::over(TcpStream::connect(addr).await?, protocol, addr.to_string()).await
+    }
+
+    /// Speaks over bytes that are carried already.
+    ///
+    /// # Errors
+    /// When the handshake fails.
+    pub async fn over<T>(carrier: T, protocol: Protocol, authority: String) -> anyhow::Result<Self>
+    where
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let io = TokioIo::new(carrier);
         let (sender, task) = match protocol {
             Protocol::Http1 => {
                 let (sender, connection) = http1::handshake(io).await?;
@@ -136,7 +153,7 @@ impl Connection {
                 (Sender::Http2(sender), tokio::spawn(connection))
             }
         };
-        Ok(Self { sender, task, authority: addr.to_string() })
+        Ok(Self { sender, task, authority })
     }
 
     /// Sends a request and waits for the answer's head alone. The head's shape is checked.

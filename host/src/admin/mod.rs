@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Connections at once: operators and scrapers are few, and a leak among them must not cost the host.
-const CONNECTIONS: usize = 256;
+pub(crate) const CONNECTIONS: usize = 256;
 
 /// The operator's listener. Dropping it stops it at once.
 pub struct Admin {

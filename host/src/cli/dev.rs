@@ -10,6 +10,8 @@ use crate::{
 
 /// The lines, for a terminal. `listen` is where clients connect.
 pub fn listing(status: &Status, settings: &Settings, listen: SocketAddr) -> String {
+    // The certificate is hardly for an address.
+    let at = if settings.tls.is_some() { format!("--insecure https://{listen}") } else { format!("http://{listen}") };
     let mut text = String::new();
     let mut say = |line: String| writeln!(text, "{line}").expect("memory does not fail");
     for plugin in &status.plugins {
@@ -21,7 +23,7 @@ pub fn listing(status: &Status, settings: &Settings, listen: SocketAddr) -> Stri
         say(format!("{}/{}  lane {}, {}", plugin.tenant, plugin.name, live.lane, live.kind));
         let (host, prefix) = place(plugin, settings);
         for route in &live.routes {
-            say(format!("    {route}\n      {}", curl(route, listen, host, prefix)));
+            say(format!("    {route}\n      {}", curl(route, &at, host, prefix)));
         }
     }
     text
@@ -37,7 +39,7 @@ fn place<'s>(plugin: &PluginStatus, settings: &'s Settings) -> (&'s str, &'s str
 }
 
 /// The command that asks a route, as `METHODS host/path`, for something. A route's own host stands over its tenant's.
-fn curl(route: &str, listen: SocketAddr, tenant_host: &str, prefix: &str) -> String {
+fn curl(route: &str, at: &str, tenant_host: &str, prefix: &str) -> String {
     let (methods, place) = route.split_once(' ').unwrap_or(("*", route));
     let (host, path) = place.split_at(place.find('/').unwrap_or(place.len()));
     let host = if host.is_empty() { tenant_host } else { host };
@@ -47,7 +49,7 @@ fn curl(route: &str, listen: SocketAddr, tenant_host: &str, prefix: &str) -> Str
         Some(method) => format!(" -X {method}"),
     };
     let host = if host.is_empty() { String::new() } else { format!(" -H 'host: {host}'") };
-    format!("curl{method}{host} http://{listen}{prefix}{}", sample(path))
+    format!("curl{method}{host} {at}{prefix}{}", sample(path))
 }
 
 /// A path that the route's pattern matches: `1` for each parameter.
@@ -62,7 +64,7 @@ mod tests {
 
     #[test]
     fn each_route_has_a_line_that_can_be_pasted() {
-        let listen = "127.0.0.1:8080".parse().unwrap();
+        let at = "http://127.0.0.1:8080";
         for (route, host, prefix, command) in [
             ("GET /hello", "", "", "curl http://127.0.0.1:8080/hello"),
             ("* /{*rest}", "", "/acme", "curl http://127.0.0.1:8080/acme/1"),
@@ -70,7 +72,7 @@ mod tests {
             ("GET /x", "acme.example", "", "curl -H 'host: acme.example' http://127.0.0.1:8080/x"),
             ("GET img.example/x", "acme.example", "", "curl -H 'host: img.example' http://127.0.0.1:8080/x"),
         ] {
-            assert_eq!(curl(route, listen, host, prefix), command);
+            assert_eq!(curl(route, at, host, prefix), command);
         }
     }
 }

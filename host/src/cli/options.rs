@@ -62,9 +62,27 @@ pub struct Options {
     /// Requests in flight in the whole host.
     #[arg(long, value_name = "N", hide_short_help = true)]
     pub max_concurrent: Option<String>,
+    /// Requests waiting in the whole host.
+    #[arg(long, value_name = "N", hide_short_help = true)]
+    pub max_waiting: Option<String>,
+    /// Connections at once to the public listener [default: what the limit of open files leaves room for].
+    #[arg(long, value_name = "N", hide_short_help = true)]
+    pub max_connections: Option<String>,
+    /// Connections at once from one address [default: a quarter of all].
+    #[arg(long, value_name = "N", hide_short_help = true)]
+    pub max_connections_per_address: Option<String>,
     /// How long requests in flight may go on at shutdown, for instance 40s.
     #[arg(long, value_name = "TIME", hide_short_help = true)]
     pub drain: Option<String>,
+    /// The certificate to serve TLS with, a chain in PEM form; read again when it changes.
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
+    pub tls_certificate: Option<String>,
+    /// The certificate's private key.
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
+    pub tls_key: Option<String>,
+    /// Networks of proxies whose word about clients is believed, for instance 10.0.0.0/8,fd00::/8.
+    #[arg(long, value_name = "NETS", hide_short_help = true)]
+    pub trusted_proxies: Option<String>,
 }
 
 /// Whether a folder can be looked into: a slip of the pen here is wrong usage, not a host without plugins.
@@ -95,7 +113,13 @@ impl Options {
             io_instances: self.io_instances,
             compute_instances: self.compute_instances,
             max_concurrent: self.max_concurrent,
+            max_waiting: self.max_waiting,
+            max_connections: self.max_connections,
+            max_connections_per_address: self.max_connections_per_address,
             drain: self.drain,
+            tls_certificate: self.tls_certificate,
+            tls_key: self.tls_key,
+            trusted_proxies: self.trusted_proxies,
         };
         Settings::load(flags, env, self.config.as_deref(), cwd)
     }

@@ -42,13 +42,6 @@ pub(super) struct At<T> {
     pub(super) place: Place,
 }
 
-impl<T> At<T> {
-    /// The same place with a value made from this one.
-    pub(super) fn map<U>(self, make: impl FnOnce(T) -> U) -> At<U> {
-        At { value: make(self.value), place: self.place }
-    }
-}
-
 /// What is wrong with a value and what to write instead; its place is known to the caller.
 #[derive(Debug)]
 pub(super) struct Wrong {

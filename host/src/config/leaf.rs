@@ -1,7 +1,8 @@
 //! The values that a key can hold, read from TOML and from the text of a flag or variable.
 
-use std::{borrow::Cow, path::PathBuf};
+use std::{borrow::Cow, net::IpAddr, path::PathBuf};
 
+use ipnet::IpNet;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use toml::de::{DeInteger, DeValue};
 
@@ -143,6 +144,36 @@ impl JsonSchema for Count {
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         Fuel::json_schema(generator)
+    }
+}
+
+impl Leaf for IpNet {
+    const WHAT: &'static str = "a network such as \"10.0.0.0/8\"";
+
+    fn text(text: &str) -> Result<Self, Wrong> {
+        if let Ok(address) = text.parse::<IpAddr>() {
+            return Ok(address.into());
+        }
+        let network: Self = text.parse().map_err(|_| {
+            Wrong::new(format!("= {text:?} is not a network")).remedy("write one such as \"10.0.0.0/8\" or an address")
+        })?;
+        if network != network.trunc() {
+            let wrong = Wrong::new(format!("= {text:?} names an address within a network"));
+            return Err(wrong.remedy(format!("write {:?} or the address alone", network.trunc().to_string())));
+        }
+        Ok(network)
+    }
+}
+
+/// Networks in one text, with commas between them: for flags and variables.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Networks(pub(super) Vec<IpNet>);
+
+impl Leaf for Networks {
+    const WHAT: &'static str = "networks such as \"10.0.0.0/8,fd00::/8\"";
+
+    fn text(text: &str) -> Result<Self, Wrong> {
+        text.split(',').map(|network| IpNet::text(network.trim())).collect::<Result<_, _>>().map(Self)
     }
 }
 

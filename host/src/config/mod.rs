@@ -17,4 +17,4 @@ pub use manifest::{
     Build, CapNote, Figure, Grants, HostPattern, Instances, Lane, Limits, Manifest, Methods, OnDisconnect, Raise, Route,
 };
 pub use schema::{manifest_schema, settings_schema};
-pub use settings::{Caps, DEFAULT_TENANT, Flags, Settings, Tenant, TenantPlace};
+pub use settings::{Caps, DEFAULT_TENANT, Flags, Settings, Tenant, TenantPlace, TlsFiles};

@@ -15,6 +15,7 @@ use std::{
     time::Duration,
 };
 
+use ipnet::IpNet;
 pub use sources::Flags;
 use sources::Variables;
 pub(super) use written::Written;
@@ -51,10 +52,21 @@ pub struct Settings {
     pub compute_instances: u32,
     /// Requests in flight in the whole host.
     pub max_concurrent: u32,
+    /// Requests waiting in all queues of the host together; as it is neared, load is shed.
+    pub max_waiting: u32,
+    /// Connections at once to the public listener; `None` is what the limit of open files leaves room for.
+    pub max_connections: Option<u32>,
+    /// Connections at once from one address; `None` is a quarter of them all. Loopback and trusted proxies are not
+    /// counted; requests behind a trusted proxy are, by their clients' addresses.
+    pub max_connections_per_address: Option<u32>,
     /// How long requests in flight may go on at shutdown or on an old revision.
     pub drain: Duration,
     /// The executable that compiles plugins (`EXE compile`); `None` is the running one.
     pub compiler: Option<PathBuf>,
+    /// Whose word about a client's address and scheme is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// The public listener's certificate; `None` is a listener without TLS.
+    pub tls: Option<TlsFiles>,
     /// Named tenants. The plain folder is the tenant `default` when this is empty.
     pub tenants: BTreeMap<String, Tenant>,
 }
@@ -75,8 +87,13 @@ impl Default for Settings {
             io_instances: defaults::IO_INSTANCES,
             compute_instances: defaults::COMPUTE_INSTANCES,
             max_concurrent: defaults::MAX_CONCURRENT,
+            max_waiting: defaults::MAX_WAITING,
+            max_connections: None,
+            max_connections_per_address: None,
             drain: defaults::DRAIN,
             compiler: None,
+            trusted_proxies: Vec::new(),
+            tls: None,
             tenants: BTreeMap::new(),
         }
     }
@@ -108,6 +125,7 @@ impl Settings {
         written.overlay(&mut faults, flags, &variables);
         let mut settings = written.meant(&mut faults);
         settings.data = settings.data.map(|data| cwd.join(data));
+        settings.tls = settings.tls.map(|tls| tls.below(cwd));
         faults.into_result(Some(settings))
     }
 
@@ -149,8 +167,25 @@ fn read(faults: &mut Faults, name: &Path, cwd: &Path) -> Option<Written> {
     let text = file::read(&path, file::MAX_SETTINGS).map_err(|wrong| faults.add_other(&place, wrong)).ok()?;
     let mut written = tree::read(&text, &place, written::TOP, faults, Written::read)?;
     let folder = path.parent().unwrap_or(cwd);
-    written.data = written.data.map(|data| data.map(|data| folder.join(data)));
+    for path in written.paths() {
+        path.value = folder.join(&path.value);
+    }
     Some(written)
+}
+
+/// `[tls]`: where the public listener's certificate is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The chain in PEM form, the server's own certificate first.
+    pub certificate: PathBuf,
+    /// The private key of the first certificate, in PEM form.
+    pub key: PathBuf,
+}
+
+impl TlsFiles {
+    fn below(self, folder: &Path) -> Self {
+        Self { certificate: folder.join(self.certificate), key: folder.join(self.key) }
+    }
 }
 
 /// One `[tenant.NAME]`.

@@ -102,6 +102,11 @@ impl<'t> Section<'t> {
         format!("{}{key}", self.path)
     }
 
+    /// Whether a key is there, good or bad.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.table.contains_key(key)
+    }
+
     /// Takes a key that holds one value.
     pub(super) fn leaf<T: Leaf>(&mut self, faults: &mut Faults, key: &'static str) -> Option<At<T>> {
         let value = self.value(key)?;
@@ -112,7 +117,7 @@ impl<'t> Section<'t> {
 
     /// As [`Section::leaf`], for a key that has no default.
     pub(super) fn required<T: Leaf>(&mut self, faults: &mut Faults, key: &'static str, remedy: &str) -> Option<At<T>> {
-        if !self.table.contains_key(key) {
+        if !self.has(key) {
             faults.add(&self.place, &self.name(key), Wrong::new("is missing").remedy(remedy));
         }
         self.leaf(faults, key)

@@ -13,7 +13,7 @@ use tracing::Instrument;
 pub use self::dev::{Author, Look};
 use crate::{
     body::Body,
-    failure::{Code, Failure},
+    failure::{Code, Failure, Retry},
     invoke::Arrival,
     server::{Acceptor, Arrived, BodyWatch, Limits, Server},
     telemetry::{Metrics, OpenRecord, PluginMetrics, RequestId},
@@ -62,7 +62,7 @@ impl Exchange {
         let request = &arrived.request;
         let path = request.uri().path().to_owned();
         let method = request.method().clone();
-        let record = OpenRecord::open(metrics.clone(), id, "http", method.clone(), path, Some(arrived.peer));
+        let record = OpenRecord::open(metrics.clone(), id, "http", method.clone(), path, Some(arrived.client));
         let (version, arriving) = (request.version(), arrived.body.clone());
         let author = author.map(|author| (author, dev::prefers_html(request.headers())));
         Self { id, record, metrics, method, version, arriving, author, answered: false }
@@ -75,7 +75,8 @@ impl Exchange {
     {
         let Arrived { request, refused, .. } = arrived;
         if let Some(failure) = refused {
-            return self.refuse(&failure, true);
+            // What may be sent again was well formed: the connection is still in step.
+            return self.refuse(&failure, failure.code.row().retry == Retry::Never);
         }
         let arrival = Arrival { request_id: self.id, record: self.record.clone() };
         let span = tracing::debug_span!("request", request_id = self.id.as_str());

@@ -21,7 +21,8 @@ pub(super) async fn serve(
     deliver: Deliver,
 ) -> wasmtime::Result<()> {
     let mut http = store.data_mut().http();
-    let request = http.new_incoming_request(Scheme::Http, request.map(body::into_guest))?;
+    let scheme = if request.uri().scheme_str() == Some("https") { Scheme::Https } else { Scheme::Http };
+    let request = http.new_incoming_request(scheme, request.map(body::into_guest))?;
     let out = http.new_response_outparam_from_callback(move |answer| match answer {
         Ok(response) => deliver.response(response),
         Err(code) => deliver.refuse(

@@ -43,6 +43,7 @@ pub struct Plugins {
     current: Current,
     lanes: Lanes,
     gates: Gates,
+    max_waiting: u32,
     wasi_http_03: bool,
     notes: Vec<String>,
 }
@@ -67,9 +68,9 @@ impl Plugins {
         let wanted = RegistrySettings { strict, build: mode == Mode::Dev, ..RegistrySettings::new(settings, dir) };
         let Ground { current, lanes, gates, invoker, loader, notes } = ground;
         notes.iter().for_each(|note| tracing::warn!("{note}"));
-        let wasi_http_03 = settings.http_03();
+        let (wasi_http_03, max_waiting) = (settings.http_03(), settings.max_waiting);
         let started = Registry::start(wanted, loader, current.clone(), metrics).await;
-        Ok(started.map(|registry| Self { invoker, registry, current, lanes, gates, wasi_http_03, notes }))
+        Ok(started.map(|registry| Self { invoker, registry, current, lanes, gates, max_waiting, wasi_http_03, notes }))
     }
 
     /// Which plugins are live, and which are not.
@@ -127,6 +128,7 @@ impl Ground {
             lanes.set_weight(TenantId(number), tenant.weight);
         }
         let gates = Gates::new(settings.max_concurrent, io, compute);
+        gates.limit_waiting(settings.max_waiting);
         let current = Current::new(&tenants);
         // What loads plugins needs what runs them, for plugins that call plugins; `current` is where they meet.
         let invoker = Invoker::new(current.clone(), lanes.clone(), gates.clone(), Arc::clone(&metrics));
@@ -144,7 +146,7 @@ impl Ground {
 fn pools(settings: &Settings) -> anyhow::Result<Pools> {
     let machine = Machine::read().context("what this machine holds cannot be read from /proc")?;
     let pools = Pools::fit(settings.io_instances, settings.compute_instances, &machine).map_err(anyhow::Error::msg)?;
-    Ok(pools.beside_connections(super::files::connections(), &machine))
+    Ok(pools.beside_connections(super::files::room(settings).connections, &machine))
 }
 
 /// The data folder, made for its owner alone where it is missing.
@@ -172,6 +174,14 @@ impl Behind for Plugins {
 
     async fn settled(&self) {
         self.registry.first_scan().await;
+    }
+
+    fn waiting(&self) -> (u64, u64) {
+        (self.gates.host().waiting.into(), self.max_waiting.into())
+    }
+
+    fn shed(&self, on: bool) {
+        self.gates.shed(on);
     }
 
     fn measure(&self, metrics: &Metrics) {

@@ -31,6 +31,12 @@ impl Behind for StandIn {
         self.settled.subscribe().wait_for(|settled| *settled).await.expect("the sender lives");
     }
 
+    fn waiting(&self) -> (u64, u64) {
+        (0, 1)
+    }
+
+    fn shed(&self, _: bool) {}
+
     fn measure(&self, metrics: &Metrics) {
         metrics.slots_taken("io", 3);
     }

@@ -1,4 +1,4 @@
-//! A request's body as it arrives: hyper's errors become failures, and silence has an end.
+//! A request's body as it arrives: hyper's errors become failures, and silence and slowness have an end.
 
 use std::{
     error::Error as _,
@@ -8,15 +8,14 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Context, Poll},
-    time::Duration,
 };
 
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use tokio::time::{Instant, Sleep, sleep};
 
+use super::{Limits, patience::Patience};
 use crate::{
     body::{self, Body},
     failure::{Code, Failure},
@@ -45,43 +44,29 @@ impl BodyWatch {
     }
 }
 
-/// hyper's body as ours. `idle` is the longest time a reader waits for the next bytes; `unread` is set when the body
-/// is dropped before its end.
-pub(super) fn arriving(inner: Incoming, idle: Duration, http2: bool, unread: Arc<AtomicBool>) -> (Body, BodyWatch) {
+/// hyper's body as ours. `unread` is set when the body is dropped before its end.
+pub(super) fn arriving(inner: Incoming, limits: &Limits, http2: bool, unread: Arc<AtomicBool>) -> (Body, BodyWatch) {
     if inner.is_end_stream() {
         return (body::empty(), BodyWatch::default());
     }
     let seen = Arc::new(Seen::default());
     let watch = BodyWatch(Some(seen.clone()));
-    let arriving = Arriving { inner, http2, idle, timer: None, armed: false, ended: false, unread, seen };
+    let patience = Patience::new(limits.body_idle, limits);
+    let arriving = Arriving { inner, http2, patience, ended: false, unread, seen };
     (arriving.boxed_unsync(), watch)
 }
 
 struct Arriving {
     inner: Incoming,
     http2: bool,
-    idle: Duration,
-    /// Kept from one wait to the next.
-    timer: Option<Pin<Box<Sleep>>>,
-    /// Whether `timer` counts the present wait.
-    armed: bool,
+    /// How long a reader is made to wait.
+    patience: Patience,
     ended: bool,
     unread: Arc<AtomicBool>,
     seen: Arc<Seen>,
 }
 
 impl Arriving {
-    /// Whether a reader has now waited too long.
-    fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let deadline = Instant::now() + self.idle;
-        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(self.idle)));
-        if !self.armed {
-            timer.as_mut().reset(deadline);
-            self.armed = true;
-        }
-        timer.as_mut().poll(cx)
-    }
-
     fn fail(&mut self, failure: Failure) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
         self.ended = true;
         // What remains on the wire is not a request: the connection ends after the reply.
@@ -102,8 +87,8 @@ impl HttpBody for Arriving {
         }
         match Pin::new(&mut self.inner).poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => {
-                self.armed = false;
                 let length = frame.data_ref().map_or(0, Bytes::len);
+                self.patience.moved(length);
                 self.seen.bytes.fetch_add(length as u64, Ordering::Relaxed);
                 Poll::Ready(Some(Ok(frame)))
             }
@@ -115,7 +100,7 @@ impl HttpBody for Arriving {
                 self.ended = true;
                 Poll::Ready(None)
             }
-            Poll::Pending if self.poll_idle(cx).is_ready() => self.fail(Failure::plain(Code::RequestTimeout)),
+            Poll::Pending if self.patience.poll_end(cx).is_ready() => self.fail(Failure::plain(Code::RequestTimeout)),
             Poll::Pending => Poll::Pending,
         }
     }

@@ -33,7 +33,7 @@ pub(super) async fn finish<S>(end: End, state: &State, shared: &Shared<S>, write
         End::Done(Ok(())) => (true, linger),
         End::Gone => (true, false),
         End::Done(Err(error)) => {
-            tracing::debug!(peer = %state.peer, error = error as &dyn Error, "a connection ended early");
+            tracing::debug!(peer = %state.link.peer(), error = error as &dyn Error, "a connection ended early");
             shared.listener.cut(reason(error));
             (error.is_parse(), linger || error.is_parse())
         }
@@ -47,7 +47,7 @@ pub(super) async fn finish<S>(end: End, state: &State, shared: &Shared<S>, write
         }
         End::Panicked => {
             shared.metrics.panicked();
-            tracing::error!(peer = %state.peer, "a connection's task panicked");
+            tracing::error!(peer = %state.link.peer(), "a connection's task panicked");
             shared.listener.cut("panic");
             (false, false)
         }

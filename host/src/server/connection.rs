@@ -5,6 +5,7 @@
 
 use std::{
     convert::Infallible,
+    error::Error,
     future::{Future, pending},
     net::SocketAddr,
     panic::AssertUnwindSafe,
@@ -13,11 +14,11 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
-use bytes::{Bytes, BytesMut};
 use futures_util::FutureExt;
-use http::{Request, Response, Version};
+use http::{HeaderValue, Request, Response, Version, header, uri::Scheme};
 use hyper::{
     body::Incoming,
     server::conn::{http1, http2},
@@ -28,33 +29,33 @@ use hyper_util::{
     server::graceful::GracefulConnection,
 };
 use tokio::{
-    io::{AsyncReadExt, Interest},
-    net::{
-        TcpStream,
-        tcp::{OwnedReadHalf, OwnedWriteHalf},
-    },
+    io::Interest,
+    net::{TcpStream, tcp::OwnedWriteHalf},
     sync::{Notify, watch},
     time::{sleep, timeout},
 };
 
 use super::{
-    Arrived, Limits, Phase, Shared, arriving,
+    Arrived, Limits, Phase, Rung, Shared,
+    addresses::Full,
+    arriving,
     closing::{self, End},
-    filter, pace,
+    filter,
+    forwarded::Link,
+    pace,
     streams::Streams,
+    transport::{Carrier, Transport},
     wire::Wire,
 };
-use crate::{body::Body, telemetry::ListenerMetrics};
-
-/// What an HTTP/2 client says first.
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-
-/// How much of a first flight is read in one go; an ordinary request's head fits.
-const FIRST_READ: usize = 4096;
+use crate::{
+    body::Body,
+    failure::{Code, Failure},
+    telemetry::ListenerMetrics,
+};
 
 /// What the connection's task and its requests share.
 pub(super) struct State {
-    pub(super) peer: SocketAddr,
+    pub(super) link: Link,
     /// HTTP/2 streams under way.
     pub(super) streams: AtomicUsize,
     /// Whether a request's body was not read to its end.
@@ -93,19 +94,20 @@ pub(super) async fn serve<S, F>(
     let _open = Open::new(&shared.listener);
     // Small writes are whole answers here: waiting to fill a packet only delays them.
     let _ = stream.set_nodelay(true);
-    let (mut read, write) = stream.into_split();
+    let (read, write) = stream.into_split();
     let write = Arc::new(write);
-    let prefix = tokio::select! {
-        prefix = timeout(shared.limits.first_byte, first_bytes(&mut read)) => prefix,
+    let wire = Wire::new(read, write.clone(), &shared.limits);
+    let opened = tokio::select! {
+        opened = open(wire, &shared) => opened,
         // Nobody waits for an answer yet: a connection without a request ends with the listener.
         _ = phase.wait_for(|phase| *phase != Phase::Serving) => return,
     };
-    let Ok(prefix) = prefix else { return shared.listener.cut("first-byte") };
-    let Some(prefix) = prefix else { return };
+    let Some((transport, is_http2)) = opened else { return };
+    let scheme = if shared.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
+    let link = Link::new(peer, scheme, &shared.proxies);
     let state =
-        Arc::new(State { peer, streams: AtomicUsize::new(0), unread: Arc::default(), http10: AtomicBool::new(false) });
-    let is_http2 = prefix.starts_with(PREFACE);
-    let io = TokioIo::new(Wire::new(prefix, read, write.clone(), shared.limits.write_stall));
+        Arc::new(State { link, streams: AtomicUsize::new(0), unread: Arc::default(), http10: AtomicBool::new(false) });
+    let io = TokioIo::new(transport);
     let service = {
         let (shared, state) = (shared.clone(), state.clone());
         service_fn(move |request| answer(&shared, &state, request))
@@ -114,7 +116,7 @@ pub(super) async fn serve<S, F>(
     let end = if is_http2 {
         let streams = Streams { state: state.clone(), phase: phase.clone(), shared: shared.clone() };
         let connection = http2(&shared.limits, streams).serve_connection(io, service);
-        drive(connection, &mut phase, pending(), idle(&state, &shared.limits, &leave), &leave).await
+        drive(connection, &mut phase, pending(), idle(&state, &shared, &leave), &leave).await
     } else {
         let connection = http1(&shared.limits).serve_connection(io, service);
         drive(connection, &mut phase, gone(&write), pending(), &leave).await
@@ -122,19 +124,25 @@ pub(super) async fn serve<S, F>(
     closing::finish(end, &state, &shared, write).await;
 }
 
-/// Reads until it is clear which protocol is spoken. `None` when the peer left first.
-async fn first_bytes(read: &mut OwnedReadHalf) -> Option<Bytes> {
-    let mut bytes = BytesMut::with_capacity(FIRST_READ);
-    loop {
-        match read.read_buf(&mut bytes).await {
-            Ok(0) | Err(_) => return None,
-            Ok(_) => {}
-        }
-        let length = bytes.len().min(PREFACE.len());
-        if length == PREFACE.len() || bytes[..length] != PREFACE[..length] {
-            return Some(bytes.freeze());
-        }
-    }
+/// Brings a connection so far that requests can be read from it, and tells whether they are HTTP/2's. `None` when it
+/// did not come that far.
+async fn open<S>(wire: Wire, shared: &Shared<S>) -> Option<(Transport, bool)> {
+    let cut = |reason| {
+        shared.listener.cut(reason);
+        None
+    };
+    let carrier = match &shared.tls {
+        None => Carrier::Plain(wire),
+        Some(tls) => match timeout(shared.limits.handshake, tls.accept(wire)).await {
+            Err(_) => return cut("handshake"),
+            Ok(Err(error)) => {
+                tracing::debug!(error = &error as &dyn Error, "a TLS handshake failed");
+                return cut("tls");
+            }
+            Ok(Ok(stream)) => Carrier::Tls(Box::new(stream)),
+        },
+    };
+    timeout(shared.limits.first_byte, Transport::open(carrier)).await.unwrap_or_else(|_| cut("first-byte"))
 }
 
 fn http1(limits: &Limits) -> http1::Builder {
@@ -212,11 +220,16 @@ async fn gone(write: &OwnedWriteHalf) {
 }
 
 /// Asks an HTTP/2 connection to `leave` when it has had no stream open at two looks in a row. Resolves when it has
-/// still not left one look later: its peer does not take the last bytes of a response, or is in no hurry to go.
-async fn idle(state: &State, limits: &Limits, leave: &Notify) {
+/// still not left one look later: its peer does not take the last bytes of a response, or is in no hurry to go. Under
+/// load it is looked at sooner.
+async fn idle<S>(state: &State, shared: &Shared<S>, leave: &Notify) {
+    let (limits, level) = (&shared.limits, &shared.level);
     let mut quiet = 0;
     while quiet < 2 {
-        sleep(limits.idle).await;
+        tokio::select! {
+            () = sleep(limits.idle) => {}
+            () = async { level.until(Rung::CloseIdle).await; sleep(limits.linger).await } => {}
+        }
         quiet = if state.streams.load(Ordering::Relaxed) == 0 { quiet + 1 } else { 0 };
     }
     leave.notify_one();
@@ -236,8 +249,32 @@ where
     state.http10.store(version == Version::HTTP_10, Ordering::Relaxed);
     let (mut parts, incoming) = request.into_parts();
     let http2 = version == Version::HTTP_2;
-    let (body, watch) = arriving::arriving(incoming, shared.limits.body_idle, http2, state.unread.clone());
-    let refused = filter::check(&mut parts).err();
-    let arrived = Arrived { request: Request::from_parts(parts, body), refused, peer: state.peer, body: watch };
-    (shared.service)(arrived).map(|response| Ok(response.map(pace::watched)))
+    let (body, watch) = arriving::arriving(incoming, &shared.limits, http2, state.unread.clone());
+    let origin = state.link.origin(&parts.headers);
+    let mut refused = filter::check(&mut parts, &origin).err();
+    let seat = match &origin.proxied {
+        None => None,
+        Some(_) => shared.addresses.enter(origin.client.ip()).unwrap_or_else(|Full| {
+            refused = Some(too_many());
+            None
+        }),
+    };
+    let arrived = Arrived { request: Request::from_parts(parts, body), refused, client: origin.client, body: watch };
+    let close = !http2 && shared.level.reached(Rung::CloseIdle);
+    (shared.service)(arrived).map(move |response| {
+        let mut response = response.map(pace::watched);
+        if close {
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        Ok(match seat {
+            None => response,
+            Some(seat) => response.map(|body| seat.held_by(body)),
+        })
+    })
+}
+
+fn too_many() -> Failure {
+    let mut failure = Failure::new(Code::QuotaExceeded, "too many requests at once from this address");
+    failure.retry_after = Some(Duration::from_secs(1));
+    failure.remedy("the operator can raise max_connections_per_address in wasmbay.toml")
 }

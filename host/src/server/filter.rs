@@ -2,7 +2,7 @@
 //!
 //! hyper parses; these are the checks it leaves to us (`decisions/0021-request-filter.md`). A request that passes has
 //! an absolute URI whose authority is the one `Host` it was sent with, a path with one spelling, and no header that
-//! belongs to the connection or to the host.
+//! belongs to the connection, to the host or to proxies that are not trusted.
 
 use std::net::Ipv6Addr;
 
@@ -12,7 +12,10 @@ use http::{
     uri::{Authority, PathAndQuery, Scheme},
 };
 
-use super::path;
+use super::{
+    forwarded::{self, Origin},
+    path,
+};
 use crate::failure::{Code, Failure};
 
 /// The longest request target in bytes, query included. Longer ones carry data that belongs into a body.
@@ -35,19 +38,28 @@ const CONNECTION_HEADERS: [HeaderName; 6] = [
 ///
 /// # Errors
 /// `bad-request`, `method-not-allowed` or `uri-too-long`, in words for the client.
-pub(super) fn check(parts: &mut Parts) -> Result<(), Failure> {
+pub(super) fn check(parts: &mut Parts, origin: &Origin) -> Result<(), Failure> {
     check_method(&parts.method)?;
     check_upgrade(&parts.headers)?;
-    let authority = authority(&parts.uri, &parts.headers)?;
+    let proxied = origin.proxied.as_ref();
+    if proxied.is_some_and(|proxied| proxied.contradicts) {
+        return Err(bad("the proxy's Forwarded and X-Forwarded headers contradict each other"));
+    }
+    let authority = authority(&parts.uri, &parts.headers, &origin.scheme)?;
     let target = target(&parts.uri)?;
     let host = HeaderValue::from_str(authority.as_str()).map_err(|_| bad("the Host header is malformed"))?;
     parts.uri = Uri::builder()
-        .scheme(Scheme::HTTP)
+        .scheme(origin.scheme.clone())
         .authority(authority)
         .path_and_query(target)
         .build()
         .map_err(|_| bad("the request's target is malformed"))?;
     strip(&mut parts.headers);
+    if let Some(proxied) = proxied {
+        let asked = proxied.host.as_deref().and_then(|asked| canonical(asked, &origin.scheme).ok());
+        let asked = asked.and_then(|asked| HeaderValue::from_str(asked.as_str()).ok());
+        origin.tell(&mut parts.headers, asked.unwrap_or_else(|| host.clone()));
+    }
     parts.headers.insert(header::HOST, host);
     Ok(())
 }
@@ -80,29 +92,29 @@ fn check_upgrade(headers: &HeaderMap) -> Result<(), Failure> {
 }
 
 /// The one authority a request names: `Host`, or the target's own, or both when they agree.
-fn authority(uri: &Uri, headers: &HeaderMap) -> Result<Authority, Failure> {
+fn authority(uri: &Uri, headers: &HeaderMap, scheme: &Scheme) -> Result<Authority, Failure> {
     let mut hosts = headers.get_all(header::HOST).iter();
     let host = hosts.next();
     if hosts.next().is_some() {
         return Err(bad("the request has more than one Host header"));
     }
     let host = match host {
-        Some(host) => Some(canonical(host.to_str().map_err(|_| bad("the Host header is malformed"))?)?),
+        Some(host) => Some(canonical(host.to_str().map_err(|_| bad("the Host header is malformed"))?, scheme)?),
         None => None,
     };
     let Some(named) = uri.authority() else { return host.ok_or_else(|| bad("the request has no Host header")) };
     if !matches!(uri.scheme_str(), None | Some("http" | "https")) {
         return Err(bad("the request's target is neither http nor https"));
     }
-    let named = canonical(named.as_str())?;
+    let named = canonical(named.as_str(), scheme)?;
     match host {
         Some(host) if host != named => Err(bad("the Host header and the request's target name different hosts")),
         _ => Ok(named),
     }
 }
 
-/// An authority in lower case, without a final dot and without the default port.
-fn canonical(written: &str) -> Result<Authority, Failure> {
+/// An authority in lower case, without a final dot and without the scheme's own port.
+fn canonical(written: &str, scheme: &Scheme) -> Result<Authority, Failure> {
     let malformed = || bad("the Host header is malformed");
     let (host, port) = match written.rsplit_once(':') {
         Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
@@ -115,9 +127,10 @@ fn canonical(written: &str) -> Result<Authority, Failure> {
         None => None,
     };
     let host = host_name(host).ok_or_else(malformed)?;
+    let implied = if *scheme == Scheme::HTTPS { 443 } else { 80 };
     let text = match port {
-        None | Some(80) => host,
-        Some(port) => format!("{host}:{port}"),
+        Some(port) if port != implied => format!("{host}:{port}"),
+        _ => host,
     };
     Authority::try_from(text).map_err(|_| malformed())
 }
@@ -155,7 +168,7 @@ fn strip(headers: &mut HeaderMap) {
     for name in &CONNECTION_HEADERS {
         headers.remove(name);
     }
-    let ours: Vec<_> = headers.keys().filter(|name| is_ours(name)).cloned().collect();
+    let ours: Vec<_> = headers.keys().filter(|name| is_ours(name) || forwarded::is_forwarding(name)).cloned().collect();
     for name in ours {
         headers.remove(name);
     }
@@ -171,7 +184,12 @@ fn is_ours(name: &HeaderName) -> bool {
 mod tests {
     use http::Request;
 
-    use super::*;
+    use super::{
+        super::forwarded::{Link, Proxies},
+        *,
+    };
+
+    const PEER: &str = "192.0.2.1:5000";
 
     fn checked(method: &str, uri: &str, headers: &[(&str, &str)]) -> Result<Parts, Failure> {
         let mut request = Request::builder().method(method).uri(uri);
@@ -179,7 +197,21 @@ mod tests {
             request = request.header(*name, *value);
         }
         let (mut parts, ()) = request.body(()).expect("a request that the http crate takes").into_parts();
-        check(&mut parts).map(|()| parts)
+        let link = Link::new(PEER.parse().expect("an address"), Scheme::HTTP, &Proxies::default());
+        let origin = link.origin(&parts.headers);
+        check(&mut parts, &origin).map(|()| parts)
+    }
+
+    /// The same through a trusted proxy.
+    fn proxied(uri: &str, headers: &[(&str, &str)]) -> Result<Parts, Failure> {
+        let mut request = Request::builder().uri(uri);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let (mut parts, ()) = request.body(()).expect("a request that the http crate takes").into_parts();
+        let proxies = Proxies::new(&["0.0.0.0/0".parse().expect("a network")]);
+        let origin = Link::new(PEER.parse().expect("an address"), Scheme::HTTP, &proxies).origin(&parts.headers);
+        check(&mut parts, &origin).map(|()| parts)
     }
 
     fn code(result: Result<Parts, Failure>) -> Option<Code> {
@@ -233,6 +265,9 @@ mod tests {
                 ("transfer-encoding", "chunked"),
                 ("wasmbay-trigger", "job"),
                 ("wasmbay_hop", "9"),
+                ("forwarded", "for=6.6.6.6"),
+                ("x_forwarded_for", "6.6.6.6"),
+                ("x-real-ip", "6.6.6.6"),
                 ("wasmbayou", "mine"),
             ],
         )
@@ -255,5 +290,37 @@ mod tests {
         let long = format!("/{}", "a".repeat(MAX_TARGET));
         assert_eq!(code(checked("GET", &long, &[host])), Some(Code::UriTooLong));
         assert_eq!(code(checked("PROPFIND", "/", &[host])), None);
+    }
+
+    #[test]
+    fn what_a_trusted_proxy_says_reaches_the_guest_in_one_form() {
+        let headers = [
+            ("host", "inside:443"),
+            ("forwarded", "for=\"6.6.6.6:1\";proto=https;host=\"Shop.Example:443\""),
+            ("x-forwarded-port", "443"),
+            ("x-real-ip", "6.6.6.6"),
+        ];
+        let parts = proxied("/a", &headers).unwrap();
+        assert_eq!(parts.uri, "https://inside/a");
+        let mut said: Vec<_> =
+            parts.headers.iter().map(|(name, value)| format!("{name}={}", value.to_str().unwrap())).collect();
+        said.sort_unstable();
+        assert_eq!(
+            said,
+            ["host=inside", "x-forwarded-for=6.6.6.6", "x-forwarded-host=shop.example", "x-forwarded-proto=https"]
+        );
+        // A host that is none is not passed on.
+        let parts = proxied("/", &[("host", "inside"), ("x-forwarded-host", "a b")]).unwrap();
+        assert_eq!(
+            (&parts.headers["x-forwarded-host"], &parts.headers["x-forwarded-for"]),
+            (&"inside".parse().unwrap(), &"192.0.2.1".parse().unwrap())
+        );
+    }
+
+    #[test]
+    fn a_proxy_that_contradicts_itself_is_refused() {
+        let headers = [("host", "a"), ("forwarded", "for=6.6.6.6"), ("x-forwarded-for", "7.7.7.7")];
+        assert_eq!(code(proxied("/", &headers)), Some(Code::BadRequest));
+        assert_eq!(code(checked("GET", "/", &headers)), None, "nobody listens to a stranger");
     }
 }

@@ -1,15 +1,23 @@
 //! Bytes to requests for any listener: accept, deadlines, the request filter, drain.
 //!
-//! One task per connection, HTTP/1.1 and HTTP/2 on one port. The only module that names hyper's server.
+//! One task per connection, HTTP/1.1 and HTTP/2 on one port, with TLS or without. The only module that names hyper's
+//! server.
 
 mod acceptor;
+mod addresses;
 mod arriving;
+mod certificate;
 mod closing;
 mod connection;
 mod filter;
+mod forwarded;
+mod ladder;
 mod pace;
 pub mod path;
+mod patience;
 mod streams;
+mod tls;
+mod transport;
 mod wire;
 
 use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
@@ -21,7 +29,16 @@ use tokio::{
     time::timeout,
 };
 
-pub use self::{acceptor::Acceptor, arriving::BodyWatch, filter::MAX_TARGET};
+use self::addresses::{Addresses, Full, Seat};
+pub use self::{
+    acceptor::Acceptor,
+    arriving::BodyWatch,
+    certificate::{CertificateFault, CertificateFiles},
+    filter::MAX_TARGET,
+    forwarded::Proxies,
+    ladder::{Ladder, Level, Measure, Rung, Step},
+    tls::Tls,
+};
 use crate::{
     body::Body,
     failure::Failure,
@@ -34,8 +51,8 @@ pub struct Arrived {
     pub request: Request<Body>,
     /// Why the request filter refused it.
     pub refused: Option<Failure>,
-    /// The other end of the connection.
-    pub peer: SocketAddr,
+    /// Who sent it: the other end of the connection, or whom a trusted proxy names; then the port may be 0.
+    pub client: SocketAddr,
     /// What becomes of its body.
     pub body: BodyWatch,
 }
@@ -43,12 +60,18 @@ pub struct Arrived {
 /// What one client may cost. The defaults are for the public listener.
 #[derive(Clone, Debug)]
 pub struct Limits {
+    /// Until a TLS handshake is complete.
+    pub handshake: Duration,
     /// Until it is clear which protocol a new connection speaks. hyper itself would wait for ever.
     pub first_byte: Duration,
     /// Until a request's head is complete, and until an idle HTTP/1 connection is closed.
     pub head: Duration,
     /// The longest time that a reader waits for the next bytes of a request's body.
     pub body_idle: Duration,
+    /// Bytes a second that a client has to send or take in the long run, where it is waited for.
+    pub rate: u32,
+    /// How long a client is waited for in all that falls short of the rate.
+    pub grace: Duration,
     /// The longest time that a client which has stopped reading, all or one HTTP/2 stream, is waited for.
     pub write_stall: Duration,
     /// An HTTP/2 connection without a stream is closed after one to two of these, and cut after one more.
@@ -63,14 +86,21 @@ pub struct Limits {
     pub buffer: usize,
     /// Connections at once. At the limit, new ones wait in the kernel.
     pub connections: usize,
+    /// Connections at once from one address, loopback excepted; past them, new ones are closed at once. Behind a
+    /// trusted proxy a client's requests count instead, and are refused.
+    pub per_address: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
+            handshake: Duration::from_secs(5),
             first_byte: Duration::from_secs(10),
             head: Duration::from_secs(10),
             body_idle: Duration::from_secs(15),
+            // A modem of thirty years ago, with twice the time a lost packet takes on a bad day.
+            rate: 1024,
+            grace: Duration::from_secs(20),
             write_stall: Duration::from_secs(15),
             idle: Duration::from_secs(60),
             ping: Duration::from_secs(20),
@@ -78,6 +108,7 @@ impl Default for Limits {
             streams: 100,
             buffer: 64 * 1024,
             connections: 50_000,
+            per_address: 12_500,
         }
     }
 }
@@ -96,6 +127,18 @@ struct Shared<S> {
     limits: Limits,
     metrics: Arc<Metrics>,
     listener: ListenerMetrics,
+    level: Level,
+    tls: Option<Tls>,
+    proxies: Proxies,
+    addresses: Addresses,
+}
+
+impl<S> Shared<S> {
+    /// A new connection's place among those of its address. A trusted proxy has as many as it likes: its clients are
+    /// counted one by one.
+    fn seat(&self, peer: SocketAddr) -> Result<Option<Seat>, Full> {
+        if self.proxies.trust(peer.ip()) { Ok(None) } else { self.addresses.enter(peer.ip()) }
+    }
 }
 
 /// A listener that serves. Dropping it ends everything at once; [`Server::drain`] is the polite way.
@@ -127,7 +170,12 @@ impl Server {
         let (phase, watching) = watch::channel(Phase::Serving);
         let addr = acceptor.addr();
         let listener = metrics.listener(name);
-        let shared = Arc::new(Shared { service, limits, metrics, listener });
+        let (proxies, tls, level) = (acceptor.proxies.clone(), acceptor.tls.clone(), acceptor.level.clone());
+        if let Some(tls) = tls.clone() {
+            tokio::spawn(tls.follow(listener.clone(), watching.clone()));
+        }
+        let addresses = Addresses::new(limits.per_address);
+        let shared = Arc::new(Shared { service, limits, metrics, listener, level, tls, proxies, addresses });
         let accepting = tokio::spawn(accept(acceptor, shared, watching));
         Self { addr, phase, accepting }
     }
@@ -152,13 +200,14 @@ impl Server {
     }
 }
 
-async fn accept<S, F>(acceptor: Acceptor, shared: Arc<Shared<S>>, mut phase: watch::Receiver<Phase>)
+async fn accept<S, F>(mut acceptor: Acceptor, shared: Arc<Shared<S>>, mut phase: watch::Receiver<Phase>)
 where
     S: Fn(Arrived) -> F + Send + Sync + 'static,
     F: Future<Output = Response<Body>> + Send + 'static,
 {
     let permits = Arc::new(Semaphore::new(shared.limits.connections));
-    let next = async || {
+    let mut next = async || {
+        shared.level.while_at(Rung::Shut).await;
         // The permit first: a connection that is accepted is served.
         let permit = permits.clone().acquire_owned().await.expect("the semaphore is never closed");
         (permit, acceptor.accept(&shared.listener).await)
@@ -169,10 +218,14 @@ where
             _ = phase.wait_for(|phase| *phase != Phase::Serving) => return,
             connection = next() => connection,
         };
+        let Ok(seat) = shared.seat(peer) else {
+            shared.listener.cut("per-address");
+            continue;
+        };
         let serving = connection::serve(stream, peer, shared.clone(), phase.clone());
         tokio::spawn(async move {
             serving.await;
-            drop(permit);
+            drop((permit, seat));
         });
     }
 }

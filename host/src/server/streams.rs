@@ -33,7 +33,7 @@ impl<S> Streams<S> {
             Some(false) => {}
             Some(true) => {
                 self.shared.metrics.panicked();
-                tracing::error!(peer = %self.state.peer, "a stream's task panicked");
+                tracing::error!(peer = %self.state.link.peer(), "a stream's task panicked");
             }
         }
     }

@@ -1,40 +1,35 @@
-//! The socket as hyper sees it: bytes already read come first, and a peer that stops reading is cut off.
+//! The socket: a peer that stops reading, or reads next to nothing, is cut off.
 
 use std::{
     io,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
-    time::Duration,
 };
 
-use bytes::{Buf, Bytes};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{
         TcpStream,
         tcp::{OwnedReadHalf, OwnedWriteHalf},
     },
-    time::{Sleep, sleep},
 };
+
+use super::{Limits, patience::Patience};
 
 /// One connection's bytes.
 ///
 /// The writing half is shared with the connection's task, which watches it for the peer's end and closes it.
 pub(super) struct Wire {
-    /// What was read to tell the protocol; hyper gets it first.
-    prefix: Bytes,
     read: OwnedReadHalf,
     write: Arc<OwnedWriteHalf>,
-    stall: Duration,
-    /// Armed while a write waits for the peer.
-    stalled: Option<Pin<Box<Sleep>>>,
+    /// How long a write is made to wait.
+    patience: Patience,
 }
 
 impl Wire {
-    /// `stall` is the longest time without the peer taking a byte that waits for it.
-    pub(super) fn new(prefix: Bytes, read: OwnedReadHalf, write: Arc<OwnedWriteHalf>, stall: Duration) -> Self {
-        Self { prefix, read, write, stall, stalled: None }
+    pub(super) fn new(read: OwnedReadHalf, write: Arc<OwnedWriteHalf>, limits: &Limits) -> Self {
+        Self { read, write, patience: Patience::new(limits.write_stall, limits) }
     }
 
     fn poll_write_with(
@@ -45,14 +40,13 @@ impl Wire {
         let socket = self.write.as_ref().as_ref();
         loop {
             if socket.poll_write_ready(cx)?.is_pending() {
-                let timer = self.stalled.get_or_insert_with(|| Box::pin(sleep(self.stall)));
-                ready!(timer.as_mut().poll(cx));
+                ready!(self.patience.poll_end(cx));
                 return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client stopped reading")));
             }
             match write(socket) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 result => {
-                    self.stalled = None;
+                    self.patience.moved(result.as_ref().map_or(0, |taken| *taken));
                     return Poll::Ready(result);
                 }
             }
@@ -62,13 +56,7 @@ impl Wire {
 
 impl AsyncRead for Wire {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if self.prefix.is_empty() {
-            return Pin::new(&mut self.read).poll_read(cx, buf);
-        }
-        let length = self.prefix.len().min(buf.remaining());
-        buf.put_slice(&self.prefix[..length]);
-        self.prefix.advance(length);
-        Poll::Ready(Ok(()))
+        Pin::new(&mut self.read).poll_read(cx, buf)
     }
 }
 

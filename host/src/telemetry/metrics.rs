@@ -35,6 +35,9 @@ pub struct Metrics {
     accepted: IntCounterVec,
     accept_errors: IntCounterVec,
     connections_cut: IntCounterVec,
+    certificate_reads: IntCounterVec,
+    overload: IntGauge,
+    overload_steps: IntCounterVec,
     panics: IntCounter,
     swaps: IntCounter,
     refused_loads: IntCounter,
@@ -68,6 +71,7 @@ pub struct ListenerMetrics {
     /// Connections that could not be accepted.
     pub accept_errors: IntCounter,
     cut: IntCounterVec,
+    certificate_reads: IntCounterVec,
     listener: &'static str,
 }
 
@@ -75,6 +79,12 @@ impl ListenerMetrics {
     /// Counts a connection that the host ended, under one of a few fixed reasons.
     pub fn cut(&self, reason: &'static str) {
         self.cut.with_label_values(&[self.listener, reason]).inc();
+    }
+
+    /// Counts a certificate that has changed, and whether it could be taken up.
+    pub fn certificate_read(&self, good: bool) {
+        let result = if good { "ok" } else { "refused" };
+        self.certificate_reads.with_label_values(&[self.listener, result]).inc();
     }
 }
 
@@ -94,6 +104,9 @@ impl Metrics {
             accepted: make.counters(names::ACCEPTED),
             accept_errors: make.counters(names::ACCEPT_ERRORS),
             connections_cut: make.counters(names::CONNECTION_ENDS),
+            certificate_reads: make.counters(names::CERTIFICATE_READS),
+            overload: make.gauge(names::OVERLOAD),
+            overload_steps: make.counters(names::OVERLOAD_STEPS),
             panics: make.counter(names::PANICS),
             swaps: make.counter(names::SWAPS),
             refused_loads: make.counter(names::REFUSED_LOADS),
@@ -140,6 +153,7 @@ impl Metrics {
             accepted: self.accepted.with_label_values(labels),
             accept_errors: self.accept_errors.with_label_values(labels),
             cut: self.connections_cut.clone(),
+            certificate_reads: self.certificate_reads.clone(),
             listener,
         }
     }
@@ -157,6 +171,12 @@ impl Metrics {
     /// Shows how many instance slots of a lane there are.
     pub fn slots(&self, lane: &'static str, most: u32) {
         self.slots_most.with_label_values(&[lane]).set(most.into());
+    }
+
+    /// Shows on which rung of the overload ladder the host stands, and counts the step to it.
+    pub fn overload(&self, rung: i64, name: &'static str) {
+        self.overload.set(rung);
+        self.overload_steps.with_label_values(&[name]).inc();
     }
 
     /// Counts a panic in the host's own code.
@@ -261,6 +281,10 @@ impl Make<'_> {
         self.register(IntCounter::new(name.name, name.help))
     }
 
+    fn gauge(&self, name: Name) -> IntGauge {
+        self.register(IntGauge::new(name.name, name.help))
+    }
+
     fn counters(&self, name: Name) -> IntCounterVec {
         self.register(IntCounterVec::new(Opts::new(name.name, name.help), name.labels))
     }
@@ -298,9 +322,11 @@ mod tests {
         plugin.background_ended("done");
         let listener = metrics.listener("public");
         listener.cut("idle");
+        listener.certificate_read(true);
         metrics.unrouted(Code::NoRoute);
         metrics.slots("io", 4);
         metrics.slots_taken("io", 1);
+        metrics.overload(1, "close-idle");
         let text = metrics.encode();
         for name in names::ALL {
             assert!(text.contains(&format!("# HELP {} ", name.name)), "{} is not shown", name.name);

@@ -52,6 +52,9 @@ names! {
     ACCEPTED Counter "wasmbay_connections_accepted_total" ["listener"] "Connections accepted.";
     ACCEPT_ERRORS Counter "wasmbay_accept_errors_total" ["listener"] "Connections that could not be accepted.";
     CONNECTION_ENDS Counter "wasmbay_connections_cut_total" ["listener" "reason"] "Connections that the host ended, by reason.";
+    CERTIFICATE_READS Counter "wasmbay_certificate_reads_total" ["listener" "result"] "Changed certificates that were taken up (\"ok\") or left aside for the former one (\"refused\").";
+    OVERLOAD Gauge "wasmbay_overload" [] "What the host does about its load: 0 nothing, 1 closes idle connections, 2 sheds tenants over their share, 3 refuses, 4 accepts nobody.";
+    OVERLOAD_STEPS Counter "wasmbay_overload_steps_total" ["rung"] "Steps to a rung of the overload ladder, up or down.";
     PANICS Counter "wasmbay_panics_total" [] "Panics in the host's own code. Each is a defect of the host.";
     LOG_LINES_DROPPED Counter "wasmbay_log_lines_dropped_total" [] "Lines of the host's log dropped because its sink was too slow.";
     SWAPS Counter "wasmbay_swaps_total" [] "Routing tables made live.";

@@ -20,7 +20,7 @@ pub struct Record {
     pub method: http::Method,
     /// Its path as routed, without the query: a query may hold secrets.
     pub path: String,
-    /// The other end of its connection.
+    /// Its client: the other end of its connection, or whom a trusted proxy names; then the port may be 0.
     pub peer: Option<SocketAddr>,
     /// The plugin that served it, once one was found.
     pub plugin: Option<Arc<PluginMetrics>>,

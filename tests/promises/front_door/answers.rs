@@ -137,6 +137,27 @@ async fn a_request_for_two_hosts_or_none_is_refused_and_the_connection_closed() 
 }
 
 #[tokio::test]
+async fn what_is_no_request_is_refused_counted_and_the_end_of_the_connection() -> anyhow::Result<()> {
+    let door = Door::open().await;
+    let many: String = (0..200).map(|number| format!("x-{number}: 1\r\n")).collect();
+    for (head, status) in [
+        ("GET /hello\r\n\r\n".to_owned(), "400"),
+        ("GET /hello HTTP/1.1\r\nhost : a\r\n\r\n".to_owned(), "400"),
+        ("GET /hello HTTP/1.1\r\nhost: a\r\ncontent-length: -1\r\n\r\n".to_owned(), "400"),
+        ("\x16\x03\x01\x02 is TLS".to_owned(), "400"),
+        (format!("GET /hello HTTP/1.1\r\nhost: a\r\n{many}\r\n"), "431"),
+    ] {
+        let mut raw = door.raw().await;
+        raw.write(&head).await;
+        let answer = raw.rest().await?;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{head}: {answer}");
+        assert_eq!(answer.matches("HTTP/1.1").count(), 1, "{head}: {answer}");
+    }
+    door.shows(r#"wasmbay_connections_cut_total{listener="public",reason="malformed"} 5"#).await;
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_plugins_answer_is_made_fit_for_the_wire_or_refused() -> anyhow::Result<()> {
     let door = Door::open().await;
     for protocol in Protocol::BOTH {

@@ -1,9 +1,15 @@
 //! Nothing waits for ever: each way to keep a connection busy with nothing has an end.
 
+use std::time::Duration;
+
 use http::Request;
 use http_body_util::BodyExt;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    time::{interval, timeout},
+};
 use wasmbay::server::Limits;
-use wasmbay_tests::client::{Protocol, empty};
+use wasmbay_tests::client::{HANG, Protocol, empty, pieces};
 
 use super::{Door, Gate, SHORT};
 
@@ -47,6 +53,71 @@ async fn a_body_that_stops_coming_is_a_request_timeout() -> anyhow::Result<()> {
     raw.write("POST /deaf HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n\r\nhel").await;
     let answer = raw.rest().await?;
     assert!(answer.starts_with("HTTP/1.1 408 ") && answer.contains("\"request-timeout\""), "{answer}");
+    Ok(())
+}
+
+/// A rate that nobody reaches who has to be waited for.
+const UNHEARD_OF: u32 = u32::MAX;
+
+/// How often somebody slow does something.
+const NOW_AND_THEN: Duration = Duration::from_millis(5);
+
+#[tokio::test]
+async fn a_body_that_trickles_is_a_request_timeout() -> anyhow::Result<()> {
+    let limits = Limits { rate: UNHEARD_OF, grace: SHORT, ..Limits::default() };
+    let door = Door::with(limits, false).await;
+    let mut raw = door.raw().await;
+    raw.write("POST /deaf HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n").await;
+    let (mut read, mut write) = raw.0.split();
+    let (mut answer, mut pace) = (Vec::new(), interval(NOW_AND_THEN));
+    let trickling = async {
+        loop {
+            tokio::select! {
+                end = read.read_to_end(&mut answer) => return end,
+                _ = pace.tick() => drop(write.write_all(b"1\r\nx\r\n").await),
+            }
+        }
+    };
+    // A reset after the answer is the end of the trickle's own making.
+    let _ = timeout(HANG, trickling).await?;
+    let answer = String::from_utf8_lossy(&answer);
+    assert!(answer.starts_with("HTTP/1.1 408 ") && answer.contains("\"request-timeout\""), "{answer}");
+
+    let (sender, body) = pieces();
+    let trickle = tokio::spawn(async move {
+        let mut pace = interval(NOW_AND_THEN);
+        while sender.send("x".into()).is_ok() {
+            pace.tick().await;
+        }
+    });
+    let mut connection = door.connect(Protocol::Http2).await;
+    let answer = connection.send(Request::post("/deaf").body(body)?).await?;
+    assert_eq!((answer.status.as_u16(), &answer.problem()["code"]), (408, &"request-timeout".into()));
+    assert_eq!(connection.get("/hello").await?.text(), "hello", "the other streams go on");
+    trickle.abort();
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_client_that_takes_a_byte_now_and_then_is_cut_off() -> anyhow::Result<()> {
+    let limits = Limits { rate: UNHEARD_OF, grace: SHORT, write_stall: HANG * 2, ..Limits::default() };
+    let door = Door::with(limits, false).await;
+    let mut raw = door.raw().await;
+    raw.write("GET /flood HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    let mut pace = interval(NOW_AND_THEN);
+    let tasting = async {
+        loop {
+            pace.tick().await;
+            if raw.0.read_exact(&mut [0; 1024]).await.is_err() {
+                return;
+            }
+        }
+    };
+    tokio::select! {
+        () = tasting => {}
+        () = Gate::wait(&door.gate.left) => {}
+    }
+    door.shows(r#"wasmbay_connections{listener="public"} 0"#).await;
     Ok(())
 }
 

@@ -85,6 +85,12 @@ pub(crate) fn bench(place: &Place, steps: &Steps, args: &[String]) -> anyhow::Re
 fn cargo(place: &Place) -> Command {
     let mut cargo = Command::new("cargo");
     cargo.current_dir(&place.root);
+    // Cargo tells a program that it runs which package it is of. Build scripts look at the same variables (ring's), and
+    // would run again, with all that hangs on them, whenever cargo is called by hand in between.
+    let own = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    for (name, _) in env::vars_os().filter(|(name, _)| name.to_str().is_some_and(own)) {
+        cargo.env_remove(name);
+    }
     if env::var_os("CI").is_some() {
         cargo.env("CARGO_TARGET_DIR", &place.target);
     }

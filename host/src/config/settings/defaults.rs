@@ -29,6 +29,9 @@ pub(super) const COMPUTE_INSTANCES: u32 = 512;
 /// Both lanes' instances, and as many again for 0.3 guests that serve several requests in one.
 pub(super) const MAX_CONCURRENT: u32 = 16384;
 
+/// As many as may run: who waits behind more than that waits longer than clients do.
+pub(super) const MAX_WAITING: u32 = MAX_CONCURRENT;
+
 /// `limits.after_response`'s 30 s and the default `limits.timeout` of 10 s.
 pub(super) const DRAIN: Duration = Duration::from_secs(40);
 

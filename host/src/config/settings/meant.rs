@@ -3,16 +3,16 @@
 use std::net::SocketAddr;
 
 use super::{
-    Settings, defaults,
+    Settings, TlsFiles, defaults,
     sources::{Flags, Variables, choose},
     tenants,
-    written::Written,
+    written::{Written, WrittenTls},
 };
 use crate::{
     config::{
         checks::{self, Zero},
         fault::{At, Faults, Wrong},
-        leaf::Count,
+        leaf::{Count, Networks},
     },
     units::ByteSize,
 };
@@ -43,7 +43,35 @@ impl Written {
         choose(faults, "io_instances", flags.io_instances, variables, &mut self.io_instances);
         choose(faults, "compute_instances", flags.compute_instances, variables, &mut self.compute_instances);
         choose(faults, "max_concurrent", flags.max_concurrent, variables, &mut self.max_concurrent);
+        choose(faults, "max_waiting", flags.max_waiting, variables, &mut self.max_waiting);
+        choose(faults, "max_connections", flags.max_connections, variables, &mut self.max_connections);
+        let per_address = &mut self.max_connections_per_address;
+        choose(faults, "max_connections_per_address", flags.max_connections_per_address, variables, per_address);
         choose(faults, "drain", flags.drain, variables, &mut self.drain);
+        self.overlay_proxies(faults, flags.trusted_proxies, variables);
+        self.overlay_tls(faults, (flags.tls_certificate, flags.tls_key), variables);
+    }
+
+    fn overlay_tls(&mut self, faults: &mut Faults, flags: (Option<String>, Option<String>), variables: &Variables<'_>) {
+        let (mut certificate, mut key) = (None, None);
+        choose(faults, "tls_certificate", flags.0, variables, &mut certificate);
+        choose(faults, "tls_key", flags.1, variables, &mut key);
+        let Some(place) = [&certificate, &key].into_iter().flatten().map(|path| path.place.clone()).next() else {
+            return;
+        };
+        let tls = self.tls.get_or_insert(WrittenTls { certificate: None, key: None, absent: [true; 2], place });
+        tls.certificate = certificate.or(tls.certificate.take());
+        tls.key = key.or(tls.key.take());
+    }
+
+    /// A flag or variable is one text for the whole list.
+    fn overlay_proxies(&mut self, faults: &mut Faults, flag: Option<String>, variables: &Variables<'_>) {
+        let mut chosen: Option<At<Networks>> = None;
+        choose(faults, "trusted_proxies", flag, variables, &mut chosen);
+        if let Some(At { value: Networks(networks), place }) = chosen {
+            let value = networks.into_iter().map(|value| At { value, place: place.clone() }).collect();
+            self.trusted_proxies = Some(At { value, place });
+        }
     }
 
     /// `PORT` replaces the port of `listen`. Platforms that set it expect a listener on every address, so that is
@@ -69,6 +97,11 @@ impl Written {
         let io_instances = count("io_instances", self.io_instances, default.io_instances);
         let compute_instances = count("compute_instances", self.compute_instances, default.compute_instances);
         let max_concurrent = count("max_concurrent", self.max_concurrent, default.max_concurrent);
+        let max_waiting = count("max_waiting", self.max_waiting, default.max_waiting);
+        let mut some =
+            |key, written: Option<At<Count>>| written.map(|written| checks::above_zero(faults, key, &written));
+        let max_connections = some("max_connections", self.max_connections);
+        let max_connections_per_address = some("max_connections_per_address", self.max_connections_per_address);
         let mut between = |key, ends, written: At<u32>| checks::within(faults, key, ends, &written);
         let compute_threads = self.compute_threads.map(|threads| between("compute_threads", THREADS, threads) as usize);
         let compute_nice = self.compute_nice.map(|nice| between("compute_nice", NICE, nice));
@@ -84,8 +117,15 @@ impl Written {
             io_instances,
             compute_instances,
             max_concurrent,
+            max_waiting,
+            max_connections,
+            max_connections_per_address,
             drain: self.drain.map_or(default.drain, |drain| checks::interval(faults, "drain", Zero::Allowed, &drain)),
             compiler: None,
+            trusted_proxies: self
+                .trusted_proxies
+                .map_or(default.trusted_proxies, |list| list.value.into_iter().map(|at| at.value).collect()),
+            tls: self.tls.and_then(|tls| tls_files(faults, tls)),
             tenants: tenants::meant(faults, self.tenant),
         }
     }
@@ -107,6 +147,16 @@ impl Written {
             faults.add(place, "admin", wrong.remedy("give the two listeners different ports"));
         }
     }
+}
+
+fn tls_files(faults: &mut Faults, written: WrittenTls) -> Option<TlsFiles> {
+    let files = [("tls.certificate", &written.certificate), ("tls.key", &written.key)];
+    for ((key, file), absent) in files.into_iter().zip(written.absent) {
+        if absent && file.is_none() {
+            faults.add(&written.place, key, Wrong::new("is missing").remedy("a certificate and its key go together"));
+        }
+    }
+    Some(TlsFiles { certificate: written.certificate?.value, key: written.key?.value })
 }
 
 fn max_memory(faults: &mut Faults, written: &At<ByteSize>) -> ByteSize {

@@ -32,8 +32,20 @@ pub struct Flags {
     pub compute_instances: Option<String>,
     /// Overrides `max_concurrent`.
     pub max_concurrent: Option<String>,
+    /// Overrides `max_waiting`.
+    pub max_waiting: Option<String>,
+    /// Overrides `max_connections`.
+    pub max_connections: Option<String>,
+    /// Overrides `max_connections_per_address`.
+    pub max_connections_per_address: Option<String>,
     /// Overrides `drain`.
     pub drain: Option<String>,
+    /// Overrides `tls.certificate`; relative to the working folder.
+    pub tls_certificate: Option<String>,
+    /// Overrides `tls.key`; relative to the working folder.
+    pub tls_key: Option<String>,
+    /// Overrides `trusted_proxies`: networks with commas between them.
+    pub trusted_proxies: Option<String>,
 }
 
 /// The environment, through a function so that tests need not change the process's own.

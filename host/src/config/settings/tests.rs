@@ -61,7 +61,13 @@ fn every_key_has_a_flag_and_a_variable() {
         ("io_instances", "7"),
         ("compute_instances", "7"),
         ("max_concurrent", "7"),
+        ("max_waiting", "777"),
+        ("max_connections", "7k"),
+        ("max_connections_per_address", "77"),
         ("drain", "7s"),
+        ("tls_certificate", "/cert.pem"),
+        ("tls_key", "/key.pem"),
+        ("trusted_proxies", "10.7.0.0/16, fd00::7"),
     ];
     let names: Vec<String> = values.iter().map(|(key, _)| format!("WASMBAY_{}", key.to_uppercase())).collect();
     let variables: Vec<(&str, &str)> =
@@ -79,13 +85,31 @@ fn every_key_has_a_flag_and_a_variable() {
         io_instances: typed("io_instances"),
         compute_instances: typed("compute_instances"),
         max_concurrent: typed("max_concurrent"),
+        max_waiting: typed("max_waiting"),
+        max_connections: typed("max_connections"),
+        max_connections_per_address: typed("max_connections_per_address"),
         drain: typed("drain"),
+        tls_certificate: typed("tls_certificate"),
+        tls_key: typed("tls_key"),
+        trusted_proxies: typed("trusted_proxies"),
     };
     let by_flags = load(flags, &[]).expect("the flags are good");
     assert_eq!(format!("{by_flags:?}"), format!("{by_variables:?}"));
-    for changed in
-        ["127.0.0.2:1,", "127.0.0.2:2,", "/elsewhere", "Some(false)", "nice: 7", "Some(7)", "ByteSize(7340032)", "7s"]
-    {
+    for changed in [
+        "127.0.0.2:1,",
+        "127.0.0.2:2,",
+        "/elsewhere",
+        "Some(false)",
+        "nice: 7",
+        "Some(7)",
+        "ByteSize(7340032)",
+        "7s",
+        "[10.7.0.0/16, fd00::7/128]",
+        "Some(7000)",
+        "max_waiting: 777",
+        "certificate: \"/cert.pem\", key: \"/key.pem\"",
+        "Some(77)",
+    ] {
         assert!(format!("{by_flags:?}").contains(changed), "{changed}: {by_flags:?}");
     }
 }
@@ -128,13 +152,19 @@ fn a_file_that_is_named_has_to_be_there() {
 fn relative_paths_begin_where_they_are_written() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     fs::create_dir(folder.path().join("etc")).expect("a folder is made");
-    fs::write(folder.path().join("etc/bay.toml"), "data = \"state\"").expect("the file is written");
+    fs::write(folder.path().join("etc/bay.toml"), "data = \"state\"\n[tls]\ncertificate = \"a.pem\"\nkey = \"b.pem\"")
+        .expect("the file is written");
     let file = Some(Path::new("etc/bay.toml"));
     let data = |variables: &[(&str, &str)]| {
         load_in(folder.path(), Flags::default(), variables, file).expect("the settings are good").data
     };
     assert_eq!(data(&[]), Some(folder.path().join("etc/state")));
     assert_eq!(data(&[("WASMBAY_DATA", "mine")]), Some(folder.path().join("mine")));
+    let tls = load_in(folder.path(), Flags::default(), &[("WASMBAY_TLS_KEY", "b.pem")], file).expect("good").tls;
+    let files = TlsFiles { certificate: folder.path().join("etc/a.pem"), key: folder.path().join("b.pem") };
+    assert_eq!(tls, Some(files));
+    let alone = load(Flags::default(), &[("WASMBAY_TLS_KEY", "b.pem")]).expect_err("there is no certificate");
+    assert_eq!(alone, ["WASMBAY_TLS_KEY: `tls.certificate` is missing (a certificate and its key go together)"]);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
+use ipnet::IpNet;
 use schemars::JsonSchema;
 
 use super::defaults;
@@ -31,7 +32,11 @@ pub(in crate::config) const TOP: &[&str] = &[
     "io_instances",
     "compute_instances",
     "max_concurrent",
+    "max_waiting",
+    "max_connections",
+    "max_connections_per_address",
     "drain",
+    "trusted_proxies",
 ];
 
 /// The settings of a Wasmbay host.
@@ -66,12 +71,44 @@ pub(in crate::config) struct Written {
     /// Requests in flight in the whole host.
     #[schemars(extend("default" = defaults::MAX_CONCURRENT, "minimum" = 1))]
     pub(super) max_concurrent: Key<Count>,
+    /// Requests waiting in all queues of the host together. From 85 % of it on the host gives way, step by step.
+    #[schemars(extend("default" = defaults::MAX_WAITING, "minimum" = 1))]
+    pub(super) max_waiting: Key<Count>,
+    /// Connections at once to the public listener. None: what the limit of open files leaves room for.
+    #[schemars(extend("minimum" = 1))]
+    pub(super) max_connections: Key<Count>,
+    /// Connections at once from one address; loopback is not counted, and behind a trusted proxy its clients'
+    /// requests are. None: a quarter of all connections.
+    #[schemars(extend("minimum" = 1))]
+    pub(super) max_connections_per_address: Key<Count>,
     /// How long requests in flight may go on at shutdown or on an old revision.
     #[schemars(extend("default" = Interval(defaults::DRAIN)))]
     pub(super) drain: Key<Interval>,
+    /// Networks of proxies whose `Forwarded` and `X-Forwarded-*` headers are believed; everyone else's are dropped.
+    #[schemars(with = "Option<Vec<String>>", extend("default" = Vec::<String>::new()))]
+    pub(super) trusted_proxies: Key<Vec<At<IpNet>>>,
+    /// The public listener speaks TLS with this certificate. None: it speaks plain HTTP.
+    pub(super) tls: Option<WrittenTls>,
     /// Who owns plugins: each tenant has a folder, and host names or a path prefix.
     #[schemars(with = "Option<BTreeMap<String, WrittenTenant>>")]
     pub(super) tenant: Vec<(At<String>, WrittenTenant)>,
+}
+
+/// The public listener's certificate. Both files are read again when they change.
+#[derive(JsonSchema)]
+#[schemars(inline, deny_unknown_fields)]
+pub(super) struct WrittenTls {
+    /// The chain in PEM form, the server's own certificate first; relative to this file.
+    #[schemars(required)]
+    pub(super) certificate: Key<PathBuf>,
+    /// The private key in PEM form, closed to other users (`chmod o=`); relative to this file.
+    #[schemars(required)]
+    pub(super) key: Key<PathBuf>,
+    /// Which of the two the table does not name; one that it names badly has its fault.
+    #[schemars(skip)]
+    pub(super) absent: [bool; 2],
+    #[schemars(skip)]
+    pub(super) place: Place,
 }
 
 /// One owner of plugins.
@@ -129,9 +166,33 @@ impl Written {
             io_instances: top.leaf(faults, "io_instances"),
             compute_instances: top.leaf(faults, "compute_instances"),
             max_concurrent: top.leaf(faults, "max_concurrent"),
+            max_waiting: top.leaf(faults, "max_waiting"),
+            max_connections: top.leaf(faults, "max_connections"),
+            max_connections_per_address: top.leaf(faults, "max_connections_per_address"),
             drain: top.leaf(faults, "drain"),
+            trusted_proxies: top.list(faults, "trusted_proxies"),
+            tls: top.table(faults, "tls").map(|tls| WrittenTls::read(tls, faults)),
         };
-        top.finish(faults, &["trusted_proxies", "private_networks", "tls"]);
+        top.finish(faults, &["private_networks"]);
+        written
+    }
+
+    /// The paths that begin where they are written.
+    pub(super) fn paths(&mut self) -> impl Iterator<Item = &mut At<PathBuf>> {
+        let tls = self.tls.as_mut().map(|tls| [&mut tls.certificate, &mut tls.key]);
+        self.data.iter_mut().chain(tls.into_iter().flatten().flatten())
+    }
+}
+
+impl WrittenTls {
+    fn read(mut table: Section<'_>, faults: &mut Faults) -> Self {
+        let written = Self {
+            place: table.place(),
+            absent: ["certificate", "key"].map(|key| !table.has(key)),
+            certificate: table.leaf(faults, "certificate"),
+            key: table.leaf(faults, "key"),
+        };
+        table.finish(faults, &[]);
         written
     }
 }

@@ -4,9 +4,6 @@ use http::{HeaderName, Request, header};
 
 use crate::body::Body;
 
-/// The port a URI without one means; the listener does not speak TLS to guests' knowledge.
-const DEFAULT_PORT: u16 = 80;
-
 /// The meta-variables of one request.
 ///
 /// `Proxy` never becomes `HTTP_PROXY`, which client libraries read as their configuration; credentials stay with the
@@ -16,18 +13,21 @@ pub(super) fn variables(request: &Request<Body>) -> Vec<(String, String)> {
     let text = |name: HeaderName| {
         request.headers().get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
     };
+    let https = uri.scheme_str() == Some("https");
     let base = text(HeaderName::from_static("wasmbay-base-path")).unwrap_or_default();
     let mut variables = vec![
         pair("GATEWAY_INTERFACE", "CGI/1.1"),
         pair("SERVER_SOFTWARE", concat!("wasmbay/", env!("CARGO_PKG_VERSION"))),
         pair("SERVER_PROTOCOL", "HTTP/1.1"),
         pair("SERVER_NAME", uri.host().unwrap_or("localhost")),
-        pair("SERVER_PORT", uri.port_u16().unwrap_or(DEFAULT_PORT).to_string()),
+        pair("SERVER_PORT", uri.port_u16().unwrap_or(if https { 443 } else { 80 }).to_string()),
         pair("REQUEST_METHOD", request.method().as_str()),
         pair("SCRIPT_NAME", base),
         pair("PATH_INFO", decode(uri.path())),
         pair("QUERY_STRING", uri.query().unwrap_or_default()),
     ];
+    // Not in the RFC, but what every CGI program asks.
+    variables.extend(https.then(|| pair("HTTPS", "on")));
     variables.extend(text(header::CONTENT_TYPE).map(|value| pair("CONTENT_TYPE", value)));
     variables.extend(text(header::CONTENT_LENGTH).map(|value| pair("CONTENT_LENGTH", value)));
     variables.extend(headers(request));
@@ -97,5 +97,13 @@ mod tests {
         assert_eq!(value(&variables, "HTTP_X_A"), Some("1, 2"));
         assert_eq!(value(&variables, "CONTENT_TYPE"), Some("text/plain"));
         assert_eq!(value(&variables, "HTTP_PROXY"), None);
+        assert_eq!(value(&variables, "HTTPS"), None);
+    }
+
+    #[test]
+    fn a_client_that_came_over_tls_is_told_as_such() {
+        let request = Request::get("https://a.example/").body(crate::body::empty()).expect("a valid request");
+        let variables = variables(&request);
+        assert_eq!((value(&variables, "HTTPS"), value(&variables, "SERVER_PORT")), (Some("on"), Some("443")));
     }
 }

@@ -16,6 +16,8 @@ pub(super) struct Tenant {
     pub(super) max: u32,
     pub(super) weight: u32,
     pub(super) in_flight: u32,
+    /// Requests and calls in its plugins' queues.
+    pub(super) waiting: u32,
     /// When one of its requests was last admitted, or when it was first heard of.
     pub(super) served: u64,
     /// Its plugins that are known.

@@ -43,6 +43,10 @@ pub enum Gate {
     Host,
     /// The lane's instance slots, or the reserve of a plugin call's hop.
     Slots,
+    /// All that may wait in the host.
+    Waiting,
+    /// The tenant's share, while the host sheds load.
+    Share,
 }
 
 impl Gate {
@@ -53,6 +57,8 @@ impl Gate {
             Self::Tenant => "tenant",
             Self::Host => "host",
             Self::Slots => "slots",
+            Self::Waiting => "waiting",
+            Self::Share => "share",
         }
     }
 }
@@ -135,6 +141,8 @@ pub struct PluginLoad {
 pub struct HostLoad {
     /// Requests that hold a host permit; plugin calls ride on their caller's.
     pub in_flight: u32,
+    /// Requests and calls that wait.
+    pub waiting: u32,
     /// Instance slots taken in the io lane, reserve included.
     pub io_slots: u32,
     /// Instance slots taken in the compute lane, reserve included.
@@ -145,6 +153,17 @@ impl Gates {
     /// Gates for a host that serves `host_max` requests at once, with these instance slots in its lanes.
     pub fn new(host_max: u32, io: Slots, compute: Slots) -> Self {
         Self { state: Arc::new(Mutex::new(State::new(host_max, io, compute))) }
+    }
+
+    /// Lets so many wait in the whole host, and no more. Before it is called, the plugins' queues alone are limited.
+    pub fn limit_waiting(&self, most: u32) {
+        self.lock().limit_waiting(most);
+    }
+
+    /// From now on, refuses requests of tenants with more than their share of what runs and waits, by weight among
+    /// those that ask for anything; or does so no longer.
+    pub fn shed(&self, on: bool) {
+        self.lock().shed(on);
     }
 
     /// Waits until the request may begin.

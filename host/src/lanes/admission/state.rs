@@ -51,6 +51,10 @@ pub(super) struct Decision<W> {
 pub(super) struct State<W> {
     host_max: u32,
     host: u32,
+    waiting_max: u32,
+    waiting: u32,
+    /// Whether tenants are held to their shares.
+    shedding: bool,
     taken: Taken,
     tenants: HashMap<TenantId, Tenant>,
     plugins: HashMap<PluginId, Plugin<W>>,
@@ -64,12 +68,23 @@ impl<W> State<W> {
         Self {
             host_max: host_max.max(1),
             host: 0,
+            waiting_max: u32::MAX,
+            waiting: 0,
+            shedding: false,
             taken: Taken::new(io, compute),
             tenants: HashMap::new(),
             plugins: HashMap::new(),
             ready: Ready::default(),
             moment: 0,
         }
+    }
+
+    pub(super) fn limit_waiting(&mut self, most: u32) {
+        self.waiting_max = most;
+    }
+
+    pub(super) fn shed(&mut self, on: bool) {
+        self.shedding = on;
     }
 
     /// A request asks to begin. `waiter` is called when it waits. Others may be let in as well: by the claim's limits,
@@ -83,12 +98,16 @@ impl<W> State<W> {
         let decisions = self.take_limits(claim);
         let plugin = &self.plugins[&claim.who.plugin];
         let entry = match self.gate(plugin, origin) {
+            _ if self.shedding && origin.is_direct() && self.is_over_its_share(claim.who) => {
+                Entry::Refused(Gate::Share)
+            }
             None => {
                 self.grant(claim.who, origin);
                 return (Entry::Admitted, decisions);
             }
             Some(Gate::Slots) if !origin.is_direct() => Entry::Refused(Gate::Slots),
             Some(gate) if plugin.waiting() >= claim.queue as usize => Entry::Refused(gate),
+            Some(_) if self.waiting >= self.waiting_max => Entry::Refused(Gate::Waiting),
             Some(_) => Entry::Waits(self.line_up(claim.who.plugin, Waiter { waiter: waiter(), origin })),
         };
         self.forget_if_idle(claim.who);
@@ -100,6 +119,7 @@ impl<W> State<W> {
         let plugin = self.plugins.get_mut(&who.plugin);
         let left = plugin.and_then(|plugin| plugin.direct.remove(&number).or_else(|| plugin.nested.remove(&number)));
         let Some(left) = left else { return (None, Vec::new()) };
+        self.no_longer_waits(who);
         let gate = self.gate(&self.plugins[&who.plugin], left.origin).unwrap_or(Gate::Plugin);
         self.relist(who.plugin);
         // The next in line may be of another revision, in a lane that has room.
@@ -142,6 +162,7 @@ impl<W> State<W> {
     pub(super) fn host_load(&self) -> HostLoad {
         HostLoad {
             in_flight: self.host,
+            waiting: self.waiting,
             io_slots: self.taken.in_lane(Lane::Io),
             compute_slots: self.taken.in_lane(Lane::Compute),
         }
@@ -150,7 +171,7 @@ impl<W> State<W> {
     /// Whether nobody is remembered and nothing is taken.
     #[cfg(test)]
     pub(super) fn is_forgotten(&self) -> bool {
-        let nothing = HostLoad { in_flight: 0, io_slots: 0, compute_slots: 0 };
+        let nothing = HostLoad { in_flight: 0, waiting: 0, io_slots: 0, compute_slots: 0 };
         self.plugins.is_empty() && self.tenants.is_empty() && self.ready.is_empty() && self.host_load() == nothing
     }
 
@@ -186,8 +207,14 @@ impl<W> State<W> {
         });
         self.moment += 1;
         let served = self.moment;
-        let tenant =
-            self.tenants.entry(who.tenant).or_insert(Tenant { max: 0, weight: 1, in_flight: 0, served, plugins: 0 });
+        let tenant = self.tenants.entry(who.tenant).or_insert(Tenant {
+            max: 0,
+            weight: 1,
+            in_flight: 0,
+            waiting: 0,
+            served,
+            plugins: 0,
+        });
         tenant.plugins += usize::from(plugin.max == 0);
         let same = plugin.max == claim.plugin_max.max(1)
             && plugin.shares.per_instance() == claim.per_instance.max(1)
@@ -207,10 +234,27 @@ impl<W> State<W> {
         self.moment += 1;
         let number = self.moment;
         let queues = self.plugins.get_mut(&plugin).expect("its limits were just taken");
+        self.waiting += 1;
+        self.tenants.get_mut(&queues.who.tenant).expect("a known plugin's tenant is known").waiting += 1;
         let queue = if waiter.origin.is_direct() { &mut queues.direct } else { &mut queues.nested };
         queue.insert(number, waiter);
         self.relist(plugin);
         number
+    }
+
+    fn no_longer_waits(&mut self, who: Who) {
+        self.waiting -= 1;
+        self.tenants.get_mut(&who.tenant).expect("a known plugin's tenant is known").waiting -= 1;
+    }
+
+    /// Whether a tenant has more in flight and waiting than its weight gives it among those that have any. One that
+    /// is alone is never over its share.
+    fn is_over_its_share(&self, who: Who) -> bool {
+        let tenant = &self.tenants[&who.tenant];
+        let load = |tenant: &Tenant| u64::from(tenant.in_flight) + u64::from(tenant.waiting);
+        let weights: u64 = self.tenants.values().map(|tenant| u64::from(tenant.weight)).sum();
+        let loads: u64 = self.tenants.values().map(load).sum();
+        u128::from(load(tenant)) * u128::from(weights) > u128::from(loads) * u128::from(tenant.weight)
     }
 
     /// Takes everything a request needs. Its gates are free.
@@ -289,6 +333,7 @@ impl<W> State<W> {
         let callee = self.plugins.get_mut(&plugin).expect("its first call was just seen");
         let who = callee.who;
         let (_, Waiter { waiter, origin }) = callee.nested.pop_first().expect("its first call was just seen");
+        self.no_longer_waits(who);
         let outcome = self.gate(&self.plugins[&plugin], origin).map_or(Ok(()), Err);
         if outcome.is_ok() {
             self.grant(who, origin);
@@ -300,6 +345,7 @@ impl<W> State<W> {
         let queue = self.plugins.get_mut(&plugin).expect("a listed plugin is known");
         let who = queue.who;
         let (_, Waiter { waiter, origin }) = queue.direct.pop_first().expect("a listed plugin has a request waiting");
+        self.no_longer_waits(who);
         self.grant(who, origin);
         Decision { waiter, who, origin, outcome: Ok(()) }
     }

@@ -16,7 +16,7 @@ fn now(entering: impl Future<Output = Result<Admitted, Refused>>) -> Permit {
 
 /// What nobody holds anything of.
 fn assert_idle(gates: &Gates) {
-    assert_eq!(gates.host(), HostLoad { in_flight: 0, io_slots: 0, compute_slots: 0 });
+    assert_eq!(gates.host(), HostLoad { in_flight: 0, waiting: 0, io_slots: 0, compute_slots: 0 });
     assert_eq!(gates.plugins(), []);
 }
 
@@ -140,10 +140,10 @@ async fn what_goes_on_keeps_its_instance_and_nothing_else() {
     let gates = Gates::new(1, slots(2, 1), slots(1, 1));
     let claim = Claim { plugin_max: 1, tenant_max: 1, ..claim(who(0, 0)) };
     let background = now(gates.enter(claim)).into_background().expect("it is the first");
-    assert_eq!(gates.host(), HostLoad { in_flight: 0, io_slots: 1, compute_slots: 0 });
+    assert_eq!(gates.host(), HostLoad { in_flight: 0, waiting: 0, io_slots: 1, compute_slots: 0 });
     let second = now(gates.enter(claim));
     let second = second.into_background().expect_err("one is going on already");
-    assert_eq!(gates.host(), HostLoad { in_flight: 1, io_slots: 2, compute_slots: 0 });
+    assert_eq!(gates.host(), HostLoad { in_flight: 1, waiting: 0, io_slots: 2, compute_slots: 0 });
     let load = gates.plugin(claim.who.plugin).expect("it is known");
     assert_eq!((load.in_flight, load.background, load.waiting), (1, 1, 0));
     drop(second);
@@ -193,7 +193,7 @@ async fn a_call_rides_on_its_callers_permits_and_on_the_reserve() {
         let refused = refused.expect("it does not wait").expect_err("the hop has one slot");
         assert_eq!((refused.gate, refused.refusal), (Gate::Slots, Refusal::Full));
     }
-    assert_eq!(gates.host(), HostLoad { in_flight: 1, io_slots: 9, compute_slots: 0 });
+    assert_eq!(gates.host(), HostLoad { in_flight: 1, waiting: 0, io_slots: 9, compute_slots: 0 });
     assert_eq!(chain.last().map(Permit::hop), Some(HOPS));
 }
 
