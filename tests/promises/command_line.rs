@@ -140,6 +140,31 @@ async fn pools_that_the_machine_does_not_hold_are_clamped_and_said() -> anyhow::
 }
 
 #[tokio::test]
+async fn check_names_the_line_that_a_cap_of_the_operators_lowers() -> anyhow::Result<()> {
+    let dir = TempDir::new()?;
+    Plugin::new("p", "io", "hello.wat").of("acme").with("[limits]\n# Wished.\ncpu = \"2s\"").write(dir.path())?;
+    let settings = dir.path().join("wasmbay.toml");
+    let text = "[tenant.acme]\nfolder = \"acme\"\nprefix = \"/acme\"\ncaps = { cpu = \"1s\", memory = \"64MiB\" }\n";
+    std::fs::write(&settings, text)?;
+    let (path, settings, data) = (dir.path().to_string_lossy(), settings.to_string_lossy(), TempDir::new()?);
+    let (code, report) = run(&["check", &path, "--config", &settings, "--data", &data.path().to_string_lossy()]).await;
+    let manifest = std::fs::read_to_string(dir.path().join("acme/p/plugin.toml"))?;
+    let line = 1 + manifest.lines().position(|line| line.starts_with("cpu")).expect("it is written");
+    for note in [
+        format!(
+            "acme/p/plugin.toml:{line}: `limits.cpu` = 2s is capped at 1s by the operator's caps.cpu (ask for 1s at most, \
+             or raise caps.cpu of [tenant.acme] in wasmbay.toml)"
+        ),
+        // A default has no line.
+        "acme/p/plugin.toml: `limits.memory` = 128MiB is capped at 64MiB".to_owned(),
+    ] {
+        assert!(report.contains(&note), "{note}: {report}");
+    }
+    assert_eq!(code, Some(0), "{report}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn exit_codes_tell_faults_from_wrong_usage() -> anyhow::Result<()> {
     let dir = TempDir::new()?;
     let (path, data) = (dir.path().to_string_lossy(), TempDir::new()?);

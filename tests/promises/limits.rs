@@ -32,18 +32,34 @@ const ROWS: &[Row] = &[
     row("http02.wasm", "compute", "cpu = \"30ms\"\nfuel = \"900G\"", "spin", "cpu-exhausted", "limits.cpu"),
     row("http02.wasm", "io", "cpu = \"30ms\"", "hostcalls?ms=5000", "cpu-exhausted", "limits.cpu"),
     row("http03.wasm", "io", "cpu = \"30ms\"", "spin", "cpu-exhausted", "limits.cpu"),
+    row("http03.wasm", "compute", "cpu = \"30ms\"\nfuel = \"900G\"", "spin", "cpu-exhausted", "limits.cpu"),
     row("cgi01.wasm", "io", "cpu = \"30ms\"", "spin", "cpu-exhausted", "limits.cpu"),
+    row("cgi02.wasm", "compute", "cpu = \"30ms\"\nfuel = \"900G\"", "spin", "cpu-exhausted", "limits.cpu"),
     row("http02.wasm", "compute", "fuel = \"5M\"", "spin", "fuel-exhausted", "limits.fuel"),
     row("http03.wasm", "compute", "fuel = \"5M\"", "spin", "fuel-exhausted", "limits.fuel"),
     row("cgi02.wasm", "compute", "fuel = \"5M\"", "spin", "fuel-exhausted", "limits.fuel"),
     row("http02.wasm", "io", "timeout = \"50ms\"", "wait?ms=20000", "timeout", "limits.timeout"),
     row("http02.wasm", "compute", "timeout = \"50ms\"", "wait?ms=20000", "timeout", "limits.timeout"),
     row("http03.wasm", "io", "timeout = \"50ms\"", "wait?ms=20000", "timeout", "limits.timeout"),
+    row("http03.wasm", "compute", "timeout = \"50ms\"", "wait?ms=20000", "timeout", "limits.timeout"),
     row("cgi01.wasm", "io", "timeout = \"50ms\"", "wait?ms=20000", "timeout", "limits.timeout"),
+    row("cgi02.wasm", "compute", "timeout = \"50ms\"", "wait?ms=20000", "timeout", "limits.timeout"),
     row("http02.wasm", "io", "memory = \"4MiB\"", "alloc?mib=32", "memory-exhausted", "limits.memory"),
     row("http02.wasm", "compute", "memory = \"4MiB\"", "alloc?mib=32", "memory-exhausted", "limits.memory"),
     row("http03.wasm", "io", "memory = \"4MiB\"", "alloc?mib=32", "memory-exhausted", "limits.memory"),
+    row("http03.wasm", "compute", "memory = \"4MiB\"", "alloc?mib=32", "memory-exhausted", "limits.memory"),
     row("cgi01.wasm", "io", "memory = \"4MiB\"", "alloc?mib=32", "memory-exhausted", "limits.memory"),
+    row("cgi02.wasm", "compute", "memory = \"4MiB\"", "alloc?mib=32", "memory-exhausted", "limits.memory"),
+];
+
+/// Every kind of guest in both lanes.
+const EVERYWHERE: [(&str, &str); 6] = [
+    ("http02.wasm", "io"),
+    ("http02.wasm", "compute"),
+    ("http03.wasm", "io"),
+    ("http03.wasm", "compute"),
+    ("cgi01.wasm", "io"),
+    ("cgi02.wasm", "compute"),
 ];
 
 fn assert_names(answer: &Answer, code: &str, key: &str, what: &str) {
@@ -70,8 +86,8 @@ async fn a_guest_that_goes_too_far_is_told_how_far_it_may_go() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_that_is_too_large_is_refused_whether_it_says_so_or_not() {
-    for file in ["http02.wasm", "http03.wasm", "cgi01.wasm"] {
-        let plugin = Plugin::new("p", "io", file).with("[limits]\nrequest_body = \"64KiB\"");
+    for (file, lane) in EVERYWHERE {
+        let plugin = Plugin::new("p", lane, file).with("[limits]\nrequest_body = \"64KiB\"");
         let house = House::serve(&[plugin]).await;
         for chunked in [false, true] {
             let mut request = Request::builder().method(Method::POST).uri("/p/sink");
@@ -79,27 +95,32 @@ async fn a_body_that_is_too_large_is_refused_whether_it_says_so_or_not() {
                 request = request.header("transfer-encoding", "chunked");
             }
             let answer = house.connect().await.send(request.body(full(vec![0; 200_000])).unwrap()).await.unwrap();
-            assert_names(&answer, "body-too-large", "limits.request_body", &format!("{file} chunked: {chunked}"));
+            assert_names(
+                &answer,
+                "body-too-large",
+                "limits.request_body",
+                &format!("{file} {lane} chunked: {chunked}"),
+            );
         }
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_response_that_is_too_large_breaks_off() {
-    for file in ["http02.wasm", "http03.wasm", "cgi01.wasm"] {
-        let plugin = Plugin::new("p", "io", file).with("[limits]\nresponse_body = \"64KiB\"");
+    for (file, lane) in EVERYWHERE {
+        let plugin = Plugin::new("p", lane, file).with("[limits]\nresponse_body = \"64KiB\"");
         let house = House::serve(&[plugin]).await;
-        assert!(house.try_get("/p/big?mib=1").await.is_err(), "{file}");
+        assert!(house.try_get("/p/big?mib=1").await.is_err(), "{file} {lane}");
         house.until("the failure is counted", |house| counted(house, "response-too-large")).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gap_in_a_response_breaks_it_off() {
-    for (file, lane) in [("http02.wasm", "io"), ("http02.wasm", "compute"), ("http03.wasm", "io")] {
+    for (file, lane) in EVERYWHERE {
         let plugin = Plugin::new("p", lane, file).with("[limits]\nstream_idle = \"50ms\"");
         let house = House::serve(&[plugin]).await;
-        assert!(house.try_get("/p/sse?n=2&ms=20000").await.is_err(), "{file}");
+        assert!(house.try_get("/p/sse?n=2&ms=20000").await.is_err(), "{file} {lane}");
         house.until("the failure is counted", |house| counted(house, "timeout")).await;
     }
 }
@@ -139,4 +160,28 @@ async fn an_instance_slot_is_a_gate_like_any_other() {
     let refused = house.get("/p/hello").await;
     assert_names(&refused, "queue-full", "io_instances", "the second");
     assert_eq!(held.await.unwrap().unwrap().status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn work_after_the_response_ends_when_its_time_is_up() {
+    for (limit, how) in [("50ms", "deadline"), ("0s", "no-permit")] {
+        let limits = format!("[limits]\nafter_response = \"{limit}\"");
+        let plugins: Vec<_> = EVERYWHERE
+            .iter()
+            .enumerate()
+            .map(|(number, (file, lane))| Plugin::new(&format!("r{number}"), lane, file).with(&limits))
+            .collect();
+        let house = House::serve(&plugins).await;
+        for (number, (file, lane)) in EVERYWHERE.iter().enumerate() {
+            let behaviour = if file.starts_with("cgi") { "length-then-wait" } else { "after" };
+            // Far longer than a test waits: it is only ever cut off.
+            let answer = house.get(&format!("/r{number}/{behaviour}?ms=3600000")).await;
+            assert_eq!(answer.status, 200, "{file} {lane}");
+            let cut =
+                format!("wasmbay_background_ends_total{{how=\"{how}\",plugin=\"r{number}\",tenant=\"default\"}} 1");
+            house
+                .until(&format!("{file} in {lane} is cut off at {limit}"), |house| house.metrics().contains(&cut))
+                .await;
+        }
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! Well-behaved: `hello`, `echo`, `sink`, `env`, `status?code=`, `location?to=`, `wait?ms=`, `spin[?ms=]`, `burn?n=`,
 //! `big?mib=`, `stderr`, `length`, `length-then-wait?ms=`, `exit?code=`, `alloc?mib=`,
-//! `grow`, `recurse?n=`, `print?long=`. Ill-behaved: `no-type`,
+//! `grow`, `recurse?n=`, `print?long=`, `sse?n=&ms=`. Ill-behaved: `no-type`,
 //! `no-output`, `malformed`, `status-twice`, `long-head`, `nph`, `short-body`, `trap`, `trap-late`, `file`.
 
 use std::{
@@ -48,10 +48,20 @@ fn answer(target: &Target) -> io::Result<()> {
         "length" => write!(out, "Content-Type: text/plain\nContent-Length: 5\n\nexact"),
         "length-then-wait" => {
             write!(out, "Content-Type: text/plain\r\nContent-Length: 5\r\n\r\nexact")?;
-            out.flush()?;
+            // With the last byte the host may close the stream: that is no reason not to go on.
+            let _ = out.flush();
             std::thread::sleep(Duration::from_millis(target.number_or("ms", 10)));
             eprintln!("work after the response is done");
             Ok(())
+        }
+        "sse" => {
+            write!(out, "Content-Type: text/event-stream\r\n\r\n")?;
+            (0..target.number_or("n", 10)).try_for_each(|i| {
+                write!(out, "data: {i}\n\n")?;
+                out.flush()?;
+                std::thread::sleep(Duration::from_millis(target.number_or("ms", 10)));
+                Ok(())
+            })
         }
         "grow" => text(&mut out, &format!("{}\n", shared::reach::grow())),
         "recurse" => text(&mut out, &format!("{:x}\n", busy::recurse(target.number_or("n", u64::MAX)))),
