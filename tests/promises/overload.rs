@@ -120,10 +120,17 @@ async fn no_more_wait_than_may_even_when_they_come_at_once() {
     let plugin = Plugin::new("busy", "io", "http02.wasm")
         .with("[limits]\nmax_concurrent = 1\nqueue = 1000\nqueue_timeout = \"2m\"\ntimeout = \"2m\"");
     let house = House::with(Settings { max_waiting: 2, ..settings() }, &[plugin]).await;
-    let mut held = house.connect_by(Protocol::Http2).await;
-    let holding = tokio::spawn(async move { held.get("/busy/wait?ms=100000").await });
+    // All of them inside already: once the queue is full, nobody new is let in.
+    let mut inside = Vec::new();
+    for _ in 0..21 {
+        let mut connection = house.connect().await;
+        assert_eq!(connection.get("/nowhere").await.expect("an answer").status, 404);
+        inside.push(connection);
+    }
+    let ask = |mut connection: Connection| tokio::spawn(async move { connection.get("/busy/wait?ms=100000").await });
+    let holding = ask(inside.pop().expect("21 are inside"));
     house.until("one is held", |house| house.metric("wasmbay_in_flight", "busy") == 1.0).await;
-    let asked: Vec<_> = (0..20).map(|_| house.ask("/busy/wait?ms=100000")).collect();
+    let asked: Vec<_> = inside.into_iter().map(ask).collect();
     house.until("18 are refused", |_| asked.iter().filter(|asked| asked.is_finished()).count() == 18).await;
     assert_eq!(waiting(&house), 2);
     for asked in asked {

@@ -14,6 +14,8 @@ use wasmbay_tests::client::{Connection, HANG, Protocol};
 
 use crate::command_line::{Serving, serve, serve_with};
 
+const TURNED_AWAY: &str = r#"wasmbay_connections_cut_total{listener="public",reason="no-descriptor"}"#;
+
 /// The value of a metric with this name and these labels, 0 while there is none.
 fn metric(metrics: &str, series: &str) -> u64 {
     let value = metrics.lines().find_map(|line| line.strip_prefix(series)?.trim().parse().ok());
@@ -54,10 +56,18 @@ async fn without_a_descriptor_clients_are_turned_away_and_the_host_recovers() ->
     let mut turned_away = TcpStream::connect(listen).await?;
     let ended = timeout(HANG, turned_away.read(&mut [0; 1])).await.context("it hangs")?;
     assert!(matches!(ended, Ok(0) | Err(_)), "{ended:?}");
-    let metrics = admin.get("/metrics").await?.text().to_owned();
-    let cut = metric(&metrics, r#"wasmbay_connections_cut_total{listener="public",reason="no-descriptor"}"#);
-    assert_eq!(cut, 2, "{metrics}");
-    assert_eq!(metric(&metrics, r#"wasmbay_accept_errors_total{listener="public"}"#), cut, "it turns in a circle");
+    // The client may hear of it before it is counted.
+    let metrics = timeout(HANG, async {
+        loop {
+            let metrics = admin.get("/metrics").await?.text().to_owned();
+            if metric(&metrics, TURNED_AWAY) >= 2 {
+                return anyhow::Ok(metrics);
+            }
+        }
+    });
+    let metrics = metrics.await.context("who was turned away is not counted")??;
+    assert_eq!(metric(&metrics, TURNED_AWAY), 2, "{metrics}");
+    assert_eq!(metric(&metrics, r#"wasmbay_accept_errors_total{listener="public"}"#), 2, "it turns in a circle");
     for connection in &mut inside {
         assert_eq!(connection.get("/").await?.status, 404, "who was inside is served on");
     }

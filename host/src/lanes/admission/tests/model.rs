@@ -184,6 +184,7 @@ impl Model {
             prop_assert_eq!(in_flight, self.plugin_in_flight(claim.who));
             prop_assert!(waiting <= claim.queue);
         }
+        prop_assert_eq!(state.host_load().waiting as usize, self.waiting.len());
         prop_assert!(state.host_load().in_flight <= self.world.host_max);
         prop_assert_eq!(state.host_load().in_flight, self.in_flight(|one| one.origin.hop == 0));
         for lane in [Lane::Io, Lane::Compute] {

@@ -45,6 +45,69 @@ async fn who_waits_too_long_is_told_which_gate_held_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn while_load_is_shed_each_tenant_has_its_share_by_weight() {
+    let gates = Gates::new(100, slots(100, 1), slots(1, 1));
+    let of = |tenant, tenant_weight| Claim { tenant_weight, ..claim(who(tenant, 0)) };
+    let (heavy, light) = (of(0, 3), of(1, 1));
+    let share = |claim| match gates.enter(claim).now_or_never().expect("nobody waits") {
+        Ok(_) => true,
+        Err(refused) => {
+            assert_eq!((refused.gate, refused.refusal), (Gate::Share, Refusal::Full));
+            false
+        }
+    };
+    let mut held: Vec<_> = (0..5).map(|_| now(gates.enter(heavy))).collect();
+    gates.shed(true);
+    assert!(share(heavy), "alone it is never over its share");
+    gates.shed(false);
+    held.extend((0..2).map(|_| now(gates.enter(light))));
+    gates.shed(true);
+    // 5 and 2: of 7 the light one's share is 1.75.
+    assert!(!share(light) && share(heavy));
+    held.push(now(gates.enter(heavy)));
+    // 6 and 2: each has just its share.
+    assert!(share(light) && share(heavy));
+    held.push(now(gates.enter(heavy)));
+    // 7 and 2: of 9 the heavy one's share is 6.75.
+    assert!(share(light) && !share(heavy));
+    gates.shed(false);
+    assert!(share(light) && share(heavy));
+    // What waits counts as what runs: 3 of 12 with one of five parts.
+    let queued = Claim { plugin_max: 1, ..of(2, 1) };
+    held.push(now(gates.enter(queued)));
+    let mut waiting: Vec<_> = (0..2).map(|_| Box::pin(gates.enter(queued))).collect();
+    for one in &mut waiting {
+        assert!(poll!(one).is_pending());
+    }
+    gates.shed(true);
+    assert!(!share(queued) && share(light));
+    drop((waiting, held));
+    assert_idle(&gates);
+}
+
+#[tokio::test(start_paused = true)]
+async fn so_many_wait_in_the_host_and_no_more() {
+    let gates = Gates::new(1, slots(1, 1), slots(1, 1));
+    gates.limit_waiting(2);
+    let claims = [claim(who(0, 0)), claim(who(1, 0)), claim(who(2, 0))];
+    let held = now(gates.enter(claims[0]));
+    let mut first = Box::pin(gates.enter(claims[0]));
+    let mut second = Box::pin(gates.enter(claims[1]));
+    assert!(poll!(&mut first).is_pending() && poll!(&mut second).is_pending());
+    let refused = gates.enter(claims[2]).await.expect_err("two wait already");
+    assert_eq!((refused.gate, refused.refusal), (Gate::Waiting, Refusal::Full));
+    // Whoever leaves or is let in makes room.
+    drop(second);
+    let mut third = Box::pin(gates.enter(claims[2]));
+    assert!(poll!(&mut third).is_pending());
+    drop(held);
+    let held = first.await.expect("it is let in");
+    assert_eq!(gates.host().waiting, 1);
+    drop((held, third));
+    assert_idle(&gates);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_wait_is_measured_and_ends_with_the_release() {
     let gates = Gates::new(1, slots(1, 1), slots(1, 1));
     let claim = claim(who(0, 0));
