@@ -57,3 +57,32 @@ async fn g_21_a_body_that_is_never_read_does_not_become_the_next_request() {
     }
     scene.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn g_22_read_the_body_one_byte_at_a_time() {
+    let kinds = [HTTP[0], HTTP[1]];
+    let scene = Scene::of(&kinds, "").await;
+    for (number, kind) in kinds.iter().enumerate() {
+        let request = Request::post(format!("/a/p{number}/sink?each=1")).body(full(vec![7; 10_000]));
+        let answer = scene.house.connect().await.send(request.expect("a request")).await.expect("an answer");
+        assert_eq!((answer.status.as_u16(), answer.text()), (200, "10000\n"), "{kind:?}");
+    }
+    scene.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn g_30_timeouts_of_nothing_and_of_ages() {
+    let kinds = [HTTP[0], HTTP[1]];
+    let scene = Scene::of(&kinds, "[grants]\nplugins = [\"p0\"]").await;
+    for (number, kind) in kinds.iter().enumerate() {
+        for wait in [0, 1, u64::MAX] {
+            for name in ["first_ns", "between_ns", "connect_ns"] {
+                let call = format!("/p{number}/call?{name}={wait}&url=http://p0.plugin.internal/p0/hello");
+                let answer = scene.get(&call).await;
+                let short = answer.status == 502 && answer.text() == "ErrorCode::HttpResponseTimeout\n";
+                assert!(answer.status == 200 || (short && wait < 2), "{kind:?} {name}={wait}: {answer:?}");
+            }
+        }
+    }
+    scene.end().await;
+}

@@ -38,6 +38,20 @@ async fn what_is_not_granted_is_denied() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_caller_waits_no_longer_than_it_says() {
+    let house = House::serve(&[may_call("a", "io", "b"), Plugin::new("b", "io", "http02.wasm")]).await;
+    // Less than the request's own deadline of ten seconds, by far.
+    let late = house.get("/a/call?first_ns=50000000&url=http://b.plugin.internal/b/wait%3Fms=600000").await;
+    assert_eq!((late.status.as_u16(), late.text()), (502, "ErrorCode::HttpResponseTimeout\n"));
+    house.until("the callee is gone", |house| house.metric("wasmbay_in_flight", "b") == 0.0).await;
+    let stalls = "/a/call?between_ns=50000000&url=http://b.plugin.internal/b/sse%3Fn=2%26ms=600000";
+    assert!(house.try_get(stalls).await.is_err(), "what breaks off there breaks off here");
+    house.until("the callee is gone", |house| house.metric("wasmbay_in_flight", "b") == 0.0).await;
+    let in_time = "/a/call?first_ns=9000000000&between_ns=9000000000&url=http://b.plugin.internal/b/sse%3Fn=3%26ms=5";
+    assert_eq!(house.get(in_time).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_call_follows_the_callees_own_routes() {
     let house = House::serve(&[may_call("a", "io", "b"), Plugin::new("b", "io", "http02.wasm")]).await;
     let answer = house.get("/a/call?url=http://b.plugin.internal/elsewhere").await;

@@ -8,7 +8,7 @@ use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
 use super::{body, call::Desk, outcome};
 use crate::capability::{
-    http::{self as outbound, Refused},
+    http::{self as outbound, Refused, Waits},
     plugins::CallPlugin,
 };
 
@@ -34,14 +34,18 @@ impl WasiHttpHooks for Hooks {
     // The default list covers headers and trailers alike. The host's own `wasmbay-` names cannot be on it, since it
     // also filters what a guest is told; they are stripped where a guest's words leave it (`body`).
 
-    fn send_request(&mut self, request: Request<WasiBody>, _options: Option<RequestOptions>, _done: Exchange) -> Sent {
+    fn send_request(&mut self, request: Request<WasiBody>, options: Option<RequestOptions>, _done: Exchange) -> Sent {
+        let waits = options.map_or_else(Waits::default, |options| Waits {
+            first_byte: options.first_byte_timeout,
+            between_bytes: options.between_bytes_timeout,
+        });
         let errand = self.desk.errand();
         let plugins = Arc::clone(&self.plugins);
         Box::new(async move {
             let request = body::request_from_guest(request);
             let caller = errand.caller.clone();
             // A callee's work is polled by a task of its own, never inside its caller's poll, whose time is metered.
-            let sent = spawn(async move { outbound::send(&caller, &plugins, request).await });
+            let sent = spawn(async move { outbound::send(&caller, &plugins, request, waits).await });
             match sent.await {
                 Ok(response) => Ok((response.map(body::into_guest), Box::new(async { Ok(()) }) as Exchange)),
                 Err(Refused::Denied(reason)) => {

@@ -14,17 +14,17 @@ pub(crate) fn echo(request: &IncomingRequest, out: ResponseOutparam) {
     let content_type = types.first().and_then(|bytes| std::str::from_utf8(bytes).ok());
     let body = request.consume().expect("the body is taken once");
     let reply = Reply::start(out, 200, &[("content-type", content_type.unwrap_or("application/octet-stream"))]);
-    if each_chunk(&body, |chunk| reply.write(&chunk)).is_ok() {
+    if each_chunk(&body, CHUNK as u64, |chunk| reply.write(&chunk)).is_ok() {
         reply.finish(read_trailers(body));
     }
     // Else the body is dropped unfinished: an echo that breaks off must not look whole.
 }
 
-/// Reads the whole body and answers how long it was.
-pub(crate) fn sink(request: &IncomingRequest, out: ResponseOutparam) {
+/// Reads the whole body, at most `each` bytes at a time, and answers how long it was.
+pub(crate) fn sink(request: &IncomingRequest, target: &Target, out: ResponseOutparam) {
     let body = request.consume().expect("the body is taken once");
     let mut length = 0;
-    match each_chunk(&body, |chunk| {
+    match each_chunk(&body, target.number_or("each", CHUNK as u64), |chunk| {
         length += chunk.len();
         Ok(())
     }) {
@@ -36,11 +36,12 @@ pub(crate) fn sink(request: &IncomingRequest, out: ResponseOutparam) {
 /// Hands over each piece of a body until it ends.
 fn each_chunk(
     body: &IncomingBody,
+    most: u64,
     mut take: impl FnMut(Vec<u8>) -> Result<(), StreamError>,
 ) -> Result<(), StreamError> {
     let stream: InputStream = body.stream().expect("the stream is taken once");
     loop {
-        match stream.blocking_read(CHUNK as u64) {
+        match stream.blocking_read(most) {
             Ok(chunk) => take(chunk)?,
             Err(StreamError::Closed) => return Ok(()),
             Err(error) => return Err(error),
@@ -95,7 +96,7 @@ fn paced(target: &Target, reply: &Reply, make: impl Fn(u64) -> Vec<u8>) {
 /// Answers the request's trailers as JSON, and sends trailers of its own.
 pub(crate) fn trailers(request: &IncomingRequest, out: ResponseOutparam) {
     let body = request.consume().expect("the body is taken once");
-    let whole = each_chunk(&body, |_| Ok(())).is_ok();
+    let whole = each_chunk(&body, CHUNK as u64, |_| Ok(())).is_ok();
     let entries = read_trailers(body).map(|fields| fields.entries()).unwrap_or_default();
     let text = json::object([
         ("whole", whole.to_string()),

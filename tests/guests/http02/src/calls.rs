@@ -17,7 +17,7 @@ use crate::io::{self, CHUNK, Reply};
 /// One GET to `url`, its status and body passed on; 502 and the error's name if it fails.
 pub(crate) fn call(target: &Target, out: ResponseOutparam) {
     let url = target.text("url").unwrap_or_default();
-    match send(&url, target.number("timeout_ms")).and_then(|future| wait_for(&future)) {
+    match send(&url, waits(target)).and_then(|future| wait_for(&future)) {
         Ok(response) => pass_on(response, out),
         Err(error) => io::text(out, 502, &format!("{error:?}\n")),
     }
@@ -26,7 +26,7 @@ pub(crate) fn call(target: &Target, out: ResponseOutparam) {
 /// `n` GETs to `url` at once: their statuses and errors as JSON, in the order they were sent.
 pub(crate) fn fan(target: &Target, out: ResponseOutparam) {
     let url = target.text("url").unwrap_or_default();
-    let sent: Vec<_> = (0..target.number_or("n", 2)).map(|_| send(&url, target.number("timeout_ms"))).collect();
+    let sent: Vec<_> = (0..target.number_or("n", 2)).map(|_| send(&url, waits(target))).collect();
     let results = sent.into_iter().map(|sent| match sent.and_then(|future| wait_for(&future)) {
         Ok(response) => {
             let status = response.status().to_string();
@@ -38,7 +38,19 @@ pub(crate) fn fan(target: &Target, out: ResponseOutparam) {
     io::json(out, &json::array(results));
 }
 
-fn send(url: &str, timeout_ms: Option<u64>) -> Result<FutureIncomingResponse, ErrorCode> {
+/// The deadlines that the target asks for: `first_ns`, `between_ns`, `connect_ns`.
+fn waits(target: &Target) -> Option<RequestOptions> {
+    let [first, between, connect] = ["first_ns", "between_ns", "connect_ns"].map(|name| target.number(name));
+    (first.is_some() || between.is_some() || connect.is_some()).then(|| {
+        let options = RequestOptions::new();
+        options.set_first_byte_timeout(first).expect("the host takes a timeout");
+        options.set_between_bytes_timeout(between).expect("the host takes a timeout");
+        options.set_connect_timeout(connect).expect("the host takes a timeout");
+        options
+    })
+}
+
+fn send(url: &str, options: Option<RequestOptions>) -> Result<FutureIncomingResponse, ErrorCode> {
     let (scheme, rest) = url.split_once("://").ok_or(ErrorCode::HttpRequestUriInvalid)?;
     let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     let request = OutgoingRequest::new(Fields::new());
@@ -52,11 +64,6 @@ fn send(url: &str, timeout_ms: Option<u64>) -> Result<FutureIncomingResponse, Er
     request.set_authority(Some(authority)).map_err(|()| ErrorCode::HttpRequestUriInvalid)?;
     request.set_path_with_query(Some(path)).map_err(|()| ErrorCode::HttpRequestUriInvalid)?;
     let body = request.body().expect("the body is taken once");
-    let options = timeout_ms.map(|ms| {
-        let options = RequestOptions::new();
-        options.set_first_byte_timeout(Some(ms * 1_000_000)).expect("the host takes a timeout");
-        options
-    });
     let future = outgoing_handler::handle(request, options)?;
     OutgoingBody::finish(body, None)?;
     Ok(future)

@@ -1,11 +1,12 @@
 //! A wasi:http 0.2 handler for tests: the last segment of the path names what it does.
 //!
 //! Work: `hello`, `wait?ms=`, `work?us=`, `burn?n=`, `spin[?ms=]`, `loads?ms=&mib=`, `hostcalls?ms=`, `pages?mib=`,
-//! `alloc?mib=[&try=1]`, `recurse?n=`, `calibrate?ms=`, `operation?name=&mib=&n=`. Bodies: `echo`, `sink`, `read-none`, `big?mib=`,
-//! `slowbig?n=&ms=&bytes=`, `sse?n=&ms=`, `trailers`. Ways to go wrong: `trap`, `panic`, `exit`, `trap-late?n=`,
-//! `drop-late?n=`, `exit-without-response`, `error`, `bad-header`. The rest: `after?ms=[&spin=1]`, `print[?long=]`,
-//! `headers`, `grow`, `plant?mib=`, `scan`, `dodge?ms=`, `many-headers?n=`, `long-header?kib=`, `handles?n=`,
-//! `random-bytes?n=`, `call?url=`, `fan?url=&n=`, `count`, `status?code=`, `file`, `random`, `clocks`.
+//! `alloc?mib=[&try=1]`, `recurse?n=`, `calibrate?ms=`, `operation?name=&mib=&n=`. Bodies: `echo`, `sink[?each=]`,
+//! `read-none`, `big?mib=`, `slowbig?n=&ms=&bytes=`, `sse?n=&ms=`, `trailers`. Ways to go wrong: `trap`, `panic`, `exit`,
+//! `trap-late?n=`, `drop-late?n=`, `exit-without-response`, `error`, `bad-header`. The rest: `after?ms=[&spin=1]`,
+//! `print[?long=]`, `headers`, `grow`, `plant?mib=`, `scan`, `dodge?ms=`, `many-headers?n=`, `long-header?kib=`,
+//! `handles?n=`, `random-bytes?n=`, `call?url=[&first_ns=&between_ns=&connect_ns=]`, `fan?url=&n=`, `count`,
+//! `status?code=`, `file`, `random`, `clocks`.
 
 mod bodies;
 mod calls;
@@ -51,7 +52,7 @@ impl Guest for Handler {
             "operation" => operations::run(&target, out),
             "after" => work::after(&target, out),
             "echo" => bodies::echo(&request, out),
-            "sink" => bodies::sink(&request, out),
+            "sink" => bodies::sink(&request, &target, out),
             "read-none" => io::text(out, 200, "read nothing\n"),
             "big" => bodies::big(&target, out),
             "slowbig" => bodies::slow_big(&target, out),
