@@ -57,6 +57,8 @@ pub(super) struct State<W> {
     shedding: bool,
     taken: Taken,
     tenants: HashMap<TenantId, Tenant>,
+    /// The sum of the tenants' weights: under load it is asked for by each request.
+    weights: u64,
     plugins: HashMap<PluginId, Plugin<W>>,
     ready: Ready,
     /// Counts arrivals and admissions: the order of things.
@@ -73,6 +75,7 @@ impl<W> State<W> {
             shedding: false,
             taken: Taken::new(io, compute),
             tenants: HashMap::new(),
+            weights: 0,
             plugins: HashMap::new(),
             ready: Ready::default(),
             moment: 0,
@@ -172,7 +175,8 @@ impl<W> State<W> {
     #[cfg(test)]
     pub(super) fn is_forgotten(&self) -> bool {
         let nothing = HostLoad { in_flight: 0, waiting: 0, io_slots: 0, compute_slots: 0 };
-        self.plugins.is_empty() && self.tenants.is_empty() && self.ready.is_empty() && self.host_load() == nothing
+        let forgotten = self.plugins.is_empty() && self.tenants.is_empty() && self.weights == 0;
+        forgotten && self.ready.is_empty() && self.host_load() == nothing
     }
 
     /// The first gate that holds a request; `None` when it can go.
@@ -207,13 +211,10 @@ impl<W> State<W> {
         });
         self.moment += 1;
         let served = self.moment;
-        let tenant = self.tenants.entry(who.tenant).or_insert(Tenant {
-            max: 0,
-            weight: 1,
-            in_flight: 0,
-            waiting: 0,
-            served,
-            plugins: 0,
+        let weights = &mut self.weights;
+        let tenant = self.tenants.entry(who.tenant).or_insert_with(|| {
+            *weights += 1;
+            Tenant { max: 0, weight: 1, in_flight: 0, waiting: 0, served, plugins: 0 }
         });
         tenant.plugins += usize::from(plugin.max == 0);
         let same = plugin.max == claim.plugin_max.max(1)
@@ -224,7 +225,9 @@ impl<W> State<W> {
         }
         plugin.max = claim.plugin_max.max(1);
         plugin.shares.set_per_instance(claim.per_instance, &mut self.taken);
+        self.weights -= u64::from(tenant.weight);
         (tenant.max, tenant.weight) = (claim.tenant_max.max(1), claim.tenant_weight.max(1));
+        self.weights += u64::from(tenant.weight);
         self.rerank(who.tenant);
         self.relist(who.plugin);
         self.dispatch_keeping(who)
@@ -251,10 +254,10 @@ impl<W> State<W> {
     /// is alone is never over its share.
     fn is_over_its_share(&self, who: Who) -> bool {
         let tenant = &self.tenants[&who.tenant];
-        let load = |tenant: &Tenant| u64::from(tenant.in_flight) + u64::from(tenant.waiting);
-        let weights: u64 = self.tenants.values().map(|tenant| u64::from(tenant.weight)).sum();
-        let loads: u64 = self.tenants.values().map(load).sum();
-        u128::from(load(tenant)) * u128::from(weights) > u128::from(loads) * u128::from(tenant.weight)
+        let own = u64::from(tenant.in_flight) + u64::from(tenant.waiting);
+        // What the host counts is what its tenants have.
+        let all = u64::from(self.host) + u64::from(self.waiting);
+        u128::from(own) * u128::from(self.weights) > u128::from(all) * u128::from(tenant.weight)
     }
 
     /// Takes everything a request needs. Its gates are free.
@@ -378,6 +381,7 @@ impl<W> State<W> {
         let tenant = self.tenants.get_mut(&who.tenant).expect("a known plugin's tenant is known");
         tenant.plugins -= 1;
         if tenant.plugins == 0 {
+            self.weights -= u64::from(tenant.weight);
             self.tenants.remove(&who.tenant);
         }
     }
