@@ -13,15 +13,7 @@ use wasmbay_tests::{
     house::{House, Plugin, settings},
 };
 
-/// Every kind of guest in both lanes.
-pub(crate) const EVERYWHERE: [(&str, &str); 6] = [
-    ("http02.wasm", "io"),
-    ("http02.wasm", "compute"),
-    ("http03.wasm", "io"),
-    ("http03.wasm", "compute"),
-    ("cgi01.wasm", "io"),
-    ("cgi02.wasm", "compute"),
-];
+pub(crate) use wasmbay_tests::house::EVERYWHERE;
 
 /// The kinds that speak wasi:http, in both lanes.
 pub(crate) const HTTP: [(&str, &str); 4] = [EVERYWHERE[0], EVERYWHERE[1], EVERYWHERE[2], EVERYWHERE[3]];

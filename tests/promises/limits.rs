@@ -3,7 +3,7 @@
 use http::{Method, Request};
 use wasmbay_tests::{
     client::{Answer, full},
-    house::{House, Plugin, settings},
+    house::{EVERYWHERE, House, Plugin, settings},
 };
 
 /// One row: what makes a guest hit a limit, and what it is told.
@@ -50,16 +50,6 @@ const ROWS: &[Row] = &[
     row("http03.wasm", "compute", "memory = \"4MiB\"", "alloc?mib=32", "memory-exhausted", "limits.memory"),
     row("cgi01.wasm", "io", "memory = \"4MiB\"", "alloc?mib=32", "memory-exhausted", "limits.memory"),
     row("cgi02.wasm", "compute", "memory = \"4MiB\"", "alloc?mib=32", "memory-exhausted", "limits.memory"),
-];
-
-/// Every kind of guest in both lanes.
-const EVERYWHERE: [(&str, &str); 6] = [
-    ("http02.wasm", "io"),
-    ("http02.wasm", "compute"),
-    ("http03.wasm", "io"),
-    ("http03.wasm", "compute"),
-    ("cgi01.wasm", "io"),
-    ("cgi02.wasm", "compute"),
 ];
 
 fn assert_names(answer: &Answer, code: &str, key: &str, what: &str) {

@@ -42,6 +42,16 @@ pub fn guest(file: &str) -> PathBuf {
     path
 }
 
+/// Every kind of guest in both lanes: the file and the lane.
+pub const EVERYWHERE: [(&str, &str); 6] = [
+    ("http02.wasm", "io"),
+    ("http02.wasm", "compute"),
+    ("http03.wasm", "io"),
+    ("http03.wasm", "compute"),
+    ("cgi01.wasm", "io"),
+    ("cgi02.wasm", "compute"),
+];
+
 /// A plugin to be written into a served folder.
 #[derive(Clone)]
 pub struct Plugin {

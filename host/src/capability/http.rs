@@ -33,7 +33,8 @@ pub enum Refused {
 /// The shortest wait a guest can ask for. Less is a mistake in units, and would fail every call.
 const SHORTEST: Duration = Duration::from_millis(1);
 
-/// How long the caller itself wants to wait, within the deadline of its request; `None` is as long as that allows.
+/// How long the caller itself wants to wait, within the deadline of its request; `None` is as long as that allows. There
+/// is nothing to connect to yet, so a guest's `connect-timeout` is met by every call.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Waits {
     /// For the response's head.
