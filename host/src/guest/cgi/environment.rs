@@ -35,7 +35,7 @@ pub(super) fn variables(request: &Request<Body>) -> Vec<(String, String)> {
 }
 
 fn headers(request: &Request<Body>) -> impl Iterator<Item = (String, String)> {
-    request.headers().keys().filter(|name| !is_special(name)).map(|name| {
+    request.headers().keys().filter(|name| !is_special(name) && has_variable(name)).map(|name| {
         let values: Vec<_> =
             request.headers().get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
         // RFC 9110, section 5.3: values of one name combine with commas; cookies with semicolons (RFC 6265).
@@ -46,6 +46,12 @@ fn headers(request: &Request<Body>) -> impl Iterator<Item = (String, String)> {
 
 fn is_special(name: &HeaderName) -> bool {
     name == header::CONTENT_TYPE || name == header::CONTENT_LENGTH || name == "proxy"
+}
+
+/// Whether a header has a variable of its own. `X_A` would share the one of `X-A`, and whoever may not send the one
+/// could send the other; so, as with Apache and nginx, it has none.
+fn has_variable(name: &HeaderName) -> bool {
+    name.as_str().bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
 fn pair(name: &str, value: impl Into<String>) -> (String, String) {
@@ -87,6 +93,8 @@ mod tests {
             .header("x-a", "1")
             .header("x-a", "2")
             .header("proxy", "http://evil")
+            .header("x_a", "3")
+            .header("x_b", "4")
             .header("content-type", "text/plain")
             .body(crate::body::empty())
             .expect("a valid request");
@@ -95,6 +103,7 @@ mod tests {
         assert_eq!(value(&variables, "QUERY_STRING"), Some("q=1"));
         assert_eq!(value(&variables, "SERVER_PORT"), Some("81"));
         assert_eq!(value(&variables, "HTTP_X_A"), Some("1, 2"));
+        assert_eq!(variables.iter().filter(|(name, _)| name.starts_with("HTTP_X")).count(), 1);
         assert_eq!(value(&variables, "CONTENT_TYPE"), Some("text/plain"));
         assert_eq!(value(&variables, "HTTP_PROXY"), None);
         assert_eq!(value(&variables, "HTTPS"), None);
