@@ -11,7 +11,7 @@ use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use tokio::time::{Sleep, sleep};
 
-use super::flight::Flight;
+use super::flight::{Flight, unheard};
 use crate::{
     body::{self, Body},
     config::OnDisconnect,
@@ -42,7 +42,7 @@ impl Answer {
 
     /// A frame, the end or a failure; `Pending` leaves the guest and the clock to wake the reader.
     fn advance(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
-        if let Poll::Ready(frame) = Pin::new(&mut self.inner).poll_frame(cx) {
+        if let Poll::Ready(frame) = Pin::new(&mut self.inner).poll_frame(&mut unheard()) {
             return Poll::Ready(frame);
         }
         let Some(flight) = &mut self.flight else { return Poll::Pending };

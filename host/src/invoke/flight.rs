@@ -4,7 +4,7 @@ use std::{
     future::poll_fn,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
@@ -144,13 +144,13 @@ impl Flight {
         let (mut timer, mut overdue) = (Box::pin(sleep_until(deadline)), Box::pin(plugin.overdue()));
         let (mut head, mut ended) = (Some(head), None);
         poll_fn(|cx| {
+            if let Some(answer) = answered(&mut head, &mut unheard()) {
+                return Poll::Ready(answer);
+            }
             // The guest before the clock: work that is done in time is not thrown away for a late look.
             ended = ended.take().or_else(|| self.poll_guest(cx));
-            if let Some(Poll::Ready(answer)) = head.as_mut().map(|head| Pin::new(head).poll(cx)) {
-                head = None;
-                if let Ok(answer) = answer {
-                    return Poll::Ready(answer);
-                }
+            if let Some(answer) = answered(&mut head, cx) {
+                return Poll::Ready(answer);
             }
             match &ended {
                 Some(Err(failure)) => return Poll::Ready(Err(failure.clone())),
@@ -221,6 +221,22 @@ impl Flight {
         }
         Some(ended)
     }
+}
+
+/// What the guest sent, once. `head` is `None` when nothing can come any more.
+fn answered(head: &mut Option<Head>, cx: &mut Context<'_>) -> Option<Result<Response<Body>, Failure>> {
+    let Poll::Ready(answer) = Pin::new(head.as_mut()?).poll(cx) else { return None };
+    *head = None;
+    answer.ok()
+}
+
+/// A context that wakes nobody, for the look at a channel just before its guest is polled and the channel again.
+///
+/// A guest of the io lane runs inside that poll. With the waker of the poll before still in the channel, what it sends
+/// would wake the very task that is running: one more poll for nothing, and often another thread of the runtime roused
+/// to do it.
+pub(super) fn unheard() -> Context<'static> {
+    Context::from_waker(Waker::noop())
 }
 
 impl Drop for Flight {
