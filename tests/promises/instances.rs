@@ -38,6 +38,35 @@ async fn an_instance_serves_as_many_in_turn_as_it_may() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn instances_are_kept_ready_and_each_is_fresh() {
+    for (file, lane) in [("http02.wasm", "io"), ("http02.wasm", "compute"), ("http03.wasm", "io")] {
+        let house = House::serve(&[Plugin::new("p", lane, file).with("[instances]\nwarm = 3")]).await;
+        house.until("three are ready", |house| house.metric("wasmbay_idle_instances", "p") == 3.0).await;
+        for _ in 0..5 {
+            assert_eq!(count(&house).await, 1, "{file} {lane}");
+            house.until("its successor is ready", |house| house.metric("wasmbay_idle_instances", "p") == 3.0).await;
+        }
+        assert_eq!(house.metric("wasmbay_instances_created_total", "p"), 8.0, "{file} {lane}: three, and one for each");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_kept_ready_holds_no_more_than_a_quarter_of_a_lanes_slots() {
+    let mut settings = wasmbay_tests::house::settings();
+    // With the reserve for plugin calls, fourteen slots in the engine.
+    settings.io_instances = 8;
+    let warm = |name: &str| Plugin::new(name, "io", "http02.wasm").with("[instances]\nwarm = 6");
+    let house = House::with(settings, &[warm("p"), warm("q")]).await;
+    let ready =
+        |house: &House| house.metric("wasmbay_idle_instances", "p") + house.metric("wasmbay_idle_instances", "q");
+    house.until("a quarter is ready", |house| ready(house) == 3.0).await;
+    for _ in 0..4 {
+        assert_eq!(count(&house).await, 1);
+        house.until("no more are ready", |house| at_rest(house) && ready(house) == 3.0).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_instance_that_failed_is_not_used_again() {
     for file in ["http02.wasm", "http03.wasm"] {
         let plugin =

@@ -185,6 +185,8 @@ pub struct Instances {
     pub max_requests: u32,
     /// Requests at once in one instance (0.3 guests in the io lane).
     pub max_concurrent: u32,
+    /// Instances kept ready ahead of need.
+    pub warm: u32,
 }
 
 /// `[grants]`: what the guest may do; nothing else exists for it.

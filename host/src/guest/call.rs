@@ -96,7 +96,7 @@ struct Streams {
 }
 
 impl Log {
-    fn new(metrics: Arc<PluginMetrics>, request: RequestId) -> Self {
+    pub(super) fn new(metrics: Arc<PluginMetrics>, request: RequestId) -> Self {
         let budget = LogBudget::default();
         let open = |stream| Mutex::new(GuestLog::new(Arc::clone(&metrics), request, stream, budget.clone()));
         let (stdout, stderr) = (open(Stream::Stdout), open(Stream::Stderr));
@@ -114,6 +114,19 @@ impl Log {
             Stream::Stderr => &streams.stderr,
         };
         log.lock().unwrap_or_else(PoisonError::into_inner).write(bytes);
+    }
+
+    /// Counts what the plugin does; `None` while it is only tried out.
+    pub(super) fn metrics(&self) -> Option<&Arc<PluginMetrics>> {
+        self.0.as_ref().map(|streams| &streams.metrics)
+    }
+
+    /// Counts and reports a panic in host code that no request hears of.
+    pub(super) fn panicked(&self, text: &str) {
+        tracing::error!(panic = text, "host code panicked while running a guest");
+        if let Some(metrics) = self.metrics() {
+            metrics.panicked();
+        }
     }
 
     /// Counts an instance made for this errand.

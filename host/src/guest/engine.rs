@@ -5,6 +5,7 @@ use std::{
     sync::Arc,
 };
 
+use tokio::sync::Semaphore;
 use wasmtime::{
     Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, WasmFeatures, component::Linker,
 };
@@ -49,6 +50,9 @@ pub(super) const TABLES_PER_COMPONENT: u32 = 8;
 /// Slots beyond what admission hands out: instances kept for reuse, and those being dropped while their successors start.
 pub(super) const SPARE_SLOTS: u32 = 32;
 
+/// One slot in so many may be held by instances that no request has asked for yet: readiness is paid for with memory.
+const AHEAD_PART: u32 = 4;
+
 /// Elements of one table; each takes 8 bytes of address space in every slot.
 pub(super) const TABLE_ELEMENTS: usize = 20_000;
 
@@ -66,6 +70,8 @@ pub(super) struct LaneEngine {
     pub(super) engine: Engine,
     pub(super) linker: Linker<State>,
     pub(super) idles: Arc<Idles>,
+    /// Slots that instances made ahead of need may hold.
+    pub(super) ahead: Arc<Semaphore>,
 }
 
 impl Engines {
@@ -120,7 +126,8 @@ impl LaneEngine {
             None => false,
         }));
         let linker = links::link(&engine, settings.wasi_http_03)?;
-        Ok(Self { engine, linker, idles: Idles::reaped() })
+        let ahead = Arc::new(Semaphore::new((slots / AHEAD_PART) as usize));
+        Ok(Self { engine, linker, idles: Idles::reaped(), ahead })
     }
 }
 

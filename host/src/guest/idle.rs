@@ -85,42 +85,55 @@ pub(super) async fn reap(idles: Weak<Idles>, tick: Duration, keep: Duration) {
 }
 
 /// Instances of one plugin that wait for their next request, the longest idle first.
-#[derive(Default)]
-pub(super) struct Idle(Mutex<VecDeque<Instance>>);
+pub(super) struct Idle {
+    waiting: Mutex<VecDeque<Instance>>,
+    /// As many stay, however long they have waited.
+    warm: usize,
+}
 
 impl Idle {
+    pub(super) fn new(warm: u32) -> Self {
+        Self { waiting: Mutex::default(), warm: warm as usize }
+    }
+
     /// The instance used last, since its memory is still warm; none that has been idle for too long.
     pub(super) fn take(&self) -> Option<Instance> {
-        let newest = lock(&self.0).pop_back()?;
-        (newest.idle_since.elapsed() <= KEEP_IDLE).then_some(newest)
+        let newest = lock(&self.waiting).pop_back()?;
+        (self.warm > 0 || newest.idle_since.elapsed() <= KEEP_IDLE).then_some(newest)
     }
 
     /// Keeps an instance.
     pub(super) fn put(&self, instance: Instance) {
-        lock(&self.0).push_back(instance);
+        lock(&self.waiting).push_back(instance);
     }
 
-    #[cfg(test)]
+    /// Whether fewer wait than are to be kept ready.
+    pub(super) fn lacks(&self) -> bool {
+        self.warm > 0 && self.count() < self.warm
+    }
+
+    /// Instances that wait.
     pub(super) fn count(&self) -> usize {
-        lock(&self.0).len()
+        lock(&self.waiting).len()
     }
 }
 
 impl Keeper for Idle {
     fn idle_since(&self) -> Option<Instant> {
-        lock(&self.0).front().map(|oldest| oldest.idle_since)
+        lock(&self.waiting).front().map(|oldest| oldest.idle_since)
     }
 
     fn evict(&self) -> BoxFuture<'_, bool> {
         // The lock is not held while the store is dropped.
-        let oldest = lock(&self.0).pop_front();
+        let oldest = lock(&self.waiting).pop_front();
         Box::pin(async move { oldest.is_some() })
     }
 
     fn stale(&self, keep: Duration) -> Vec<Instance> {
-        let mut idle = lock(&self.0);
-        let fresh = idle.partition_point(|instance| instance.idle_since.elapsed() > keep);
-        idle.drain(..fresh).collect()
+        let mut idle = lock(&self.waiting);
+        let stale = idle.partition_point(|instance| instance.idle_since.elapsed() > keep);
+        let spare = idle.len().saturating_sub(self.warm);
+        idle.drain(..stale.min(spare)).collect()
     }
 }
 

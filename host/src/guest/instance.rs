@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
+use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::{Store, StoreContextMut, UpdateDeadline};
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder};
 use wasmtime_wasi_http::{p2, p3};
@@ -35,6 +36,17 @@ pub(super) struct Instance {
     pub(super) guest: Guest,
     served: u32,
     pub(super) idle_since: Instant,
+    /// Its part of what may be made ahead of need, until a request takes it.
+    ahead: Option<OwnedSemaphorePermit>,
+}
+
+/// What an instance that finds no slot does about it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum WhenFull {
+    /// It takes the slot of the one that has been idle for longest.
+    Evict,
+    /// It is not made.
+    GiveUp,
 }
 
 /// The typed exports of one instance.
@@ -91,11 +103,11 @@ pub(super) fn obey(verdict: Verdict) -> wasmtime::Result<UpdateDeadline> {
     }
 }
 
-/// An instance in a store of its own that `arm` sets the ticks of. When the lane has no slot for it, the instance that
-/// has been idle there for longest goes first.
+/// An instance in a store of its own that `arm` sets the ticks of.
 pub(super) async fn made(
     plugin: &Loaded,
     desk: &Arc<Desk>,
+    when_full: WhenFull,
     arm: impl Fn(&mut Store<State>),
 ) -> Result<(Store<State>, Guest), Failure> {
     loop {
@@ -107,7 +119,7 @@ pub(super) async fn made(
         };
         // What was begun goes back first.
         drop(store);
-        let is_full = failure.code == Code::HostFull;
+        let is_full = failure.code == Code::HostFull && when_full == WhenFull::Evict;
         // Another newcomer may take the slot that this one frees: each try costs one idle instance, so tries end.
         if !(is_full && plugin.engines.lane(plugin.lane).idles.evict().await) {
             return Err(failure);
@@ -117,16 +129,23 @@ pub(super) async fn made(
 
 impl Instance {
     /// A fresh guest that serves one request at a time, beginning with this errand's.
-    pub(super) async fn create(plugin: &Loaded, errand: Arc<Errand>) -> Result<Self, Failure> {
+    pub(super) async fn create(plugin: &Loaded, errand: Arc<Errand>, when_full: WhenFull) -> Result<Self, Failure> {
         errand.log.instance_made();
         let fuel = plugin.fuel;
         let arm = |store: &mut Store<State>| store.epoch_deadline_callback(move |store| tick(store, fuel));
-        let (store, guest) = made(plugin, &Desk::new(errand), arm).await?;
-        Ok(Self { store, guest, served: 0, idle_since: Instant::now() })
+        let (store, guest) = made(plugin, &Desk::new(errand), when_full, arm).await?;
+        Ok(Self { store, guest, served: 0, idle_since: Instant::now(), ahead: None })
+    }
+
+    /// The same instance, made ahead of need by this permit.
+    pub(super) fn ahead(mut self, permit: OwnedSemaphorePermit) -> Self {
+        self.ahead = Some(permit);
+        self
     }
 
     /// Puts an idle instance to work again, with fresh budgets.
     pub(super) fn reassign(&mut self, errand: Arc<Errand>, fuel: Option<u64>) -> wasmtime::Result<()> {
+        self.ahead = None;
         self.store.data().desk.assign(errand);
         if let Some(fuel) = fuel {
             self.store.set_fuel(fuel)?;

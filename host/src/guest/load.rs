@@ -10,7 +10,7 @@ use wasmtime_wasi_http::{p2::bindings::ProxyPre, p3::bindings::ServicePre};
 use super::{
     call::{Errand, Log},
     engine::Engines,
-    instance::Instance,
+    instance::{Instance, WhenFull},
     plugin::{Binding, Kind, Loaded, Plugin},
     state::State,
 };
@@ -50,9 +50,10 @@ impl Engines {
             return Err(faults);
         }
         let task = Task::new(NOBODY, manifest.lane, limits.cpu);
-        let errand = Arc::new(Errand::trial(Arc::new(manifest.clone()), Arc::clone(&task)));
+        let errand = Arc::new(Errand::of_nobody(NOBODY, &plugin.manifest, Arc::clone(&task), Log::discard()));
         let start = Arc::clone(&plugin);
-        let trial = self.lanes.run(task, async move { Instance::create(&start, errand).await.map(drop) });
+        let trial =
+            self.lanes.run(task, async move { Instance::create(&start, errand, WhenFull::Evict).await.map(drop) });
         match time::timeout(limits.timeout, trial).await {
             Ok(Ok(Ok(()))) => Ok(Plugin(plugin)),
             Ok(Ok(Err(failure))) => Err(vec![trial_fault(&failure)]),
@@ -95,17 +96,17 @@ impl Engines {
 }
 
 impl Errand {
-    /// Nobody's request: what a guest has behind it while it is only tried out. It has nothing to ride on.
-    pub(super) fn trial(manifest: Arc<Manifest>, task: Arc<Task>) -> Self {
+    /// Nobody's request: what a guest has behind it while it starts for no request. It has nothing to ride on.
+    pub(super) fn of_nobody(who: Who, manifest: &Arc<Manifest>, task: Arc<Task>, log: Log) -> Self {
         let caller = Caller {
-            who: NOBODY,
+            who,
             tenant: Arc::from(""),
-            manifest,
+            manifest: Arc::clone(manifest),
             request_id: RequestId::generate(),
             hop: HOP_LIMIT,
             deadline: Instant::now(),
         };
-        Self { caller, task, meter: Arc::default(), log: Log::discard() }
+        Self { caller, task, meter: Arc::default(), log }
     }
 }
 

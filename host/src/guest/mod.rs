@@ -26,6 +26,7 @@ mod pools;
 mod shared;
 mod state;
 mod stdio;
+mod stock;
 
 #[cfg(test)]
 mod tests;

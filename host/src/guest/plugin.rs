@@ -12,10 +12,11 @@ use super::{
     cgi,
     engine::Engines,
     idle::Idle,
-    instance::{Guest, Instance},
+    instance::{Guest, Instance, WhenFull},
     outcome, p2, p3,
     shared::Shared,
     state::State,
+    stock::Stock,
 };
 use crate::{
     body::Body,
@@ -54,6 +55,9 @@ pub(super) struct Loaded {
     pub(super) instances: Instances,
     pub(super) shared: Shared,
     pub(super) idle: Arc<Idle>,
+    pub(super) stock: Stock,
+    /// For instances that are made for nobody in particular.
+    pub(super) manifest: Arc<Manifest>,
 }
 
 /// The typed way in, resolved once.
@@ -130,6 +134,7 @@ impl Plugin {
         }
         let Job { errand, request, head } = Job::from(call);
         let mut instance = plugin.instance(&errand).await?;
+        Stock::replenish(&plugin, &errand);
         let verdict = Arc::new(Verdict::default());
         let deliver = Deliver::new(head, plugin.response_body, &verdict);
         // After the instance, so that on cancellation the verdict falls before the store does.
@@ -162,8 +167,8 @@ impl Plugin {
 impl Loaded {
     pub(super) fn new(engines: Arc<Engines>, binding: Binding, manifest: &Manifest) -> Self {
         let limits = &manifest.limits;
-        let idle = Arc::<Idle>::default();
-        if manifest.instances.max_requests > 1 {
+        let idle = Arc::new(Idle::new(manifest.instances.warm));
+        if manifest.instances.max_requests > 1 || manifest.instances.warm > 0 {
             engines.lane(manifest.lane).idles.watch(&idle);
         }
         Self {
@@ -178,6 +183,8 @@ impl Loaded {
             instances: manifest.instances,
             shared: Shared::default(),
             idle,
+            stock: Stock::default(),
+            manifest: Arc::new(manifest.clone()),
         }
     }
 
@@ -196,7 +203,7 @@ impl Loaded {
                 Ok(()) => Ok(instance),
                 Err(error) => Err(outcome::failure(&error, None)),
             },
-            None => Instance::create(self, Arc::clone(errand)).await,
+            None => Instance::create(self, Arc::clone(errand), WhenFull::Evict).await,
         }
     }
 }

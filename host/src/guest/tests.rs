@@ -7,7 +7,12 @@ use http::{Request, Response};
 use http_body_util::BodyExt as _;
 use tokio::{runtime::Handle, sync::oneshot, time::Instant};
 
-use super::{Call, EngineSettings, Engines, Kind, Plugin, compile};
+use super::{
+    Call, EngineSettings, Engines, Kind, Plugin,
+    call::{Errand, Log},
+    compile,
+    instance::{Instance, WhenFull},
+};
 use crate::{
     body::{self, Body},
     capability::{Caller, plugins::CallPlugin},
@@ -148,10 +153,11 @@ async fn what_cannot_start_or_link_is_refused_with_the_reason() {
 impl House {
     /// An instance of a plugin that has served and waits.
     async fn leave_idle(&self, manifest: &Manifest, plugin: &Plugin) {
-        let task = Task::new(Who { tenant: TenantId(0), plugin: PluginId(0) }, manifest.lane, manifest.limits.cpu);
-        let errand = Arc::new(super::call::Errand::trial(Arc::new(manifest.clone()), Arc::clone(&task)));
-        let loaded = Arc::clone(&plugin.0);
-        let made = self.lanes.run(task, async move { super::instance::Instance::create(&loaded, errand).await });
+        let who = Who { tenant: TenantId(0), plugin: PluginId(0) };
+        let task = Task::new(who, manifest.lane, manifest.limits.cpu);
+        let (loaded, account) = (Arc::clone(&plugin.0), Arc::clone(&task));
+        let errand = Arc::new(Errand::of_nobody(who, &loaded.manifest, account, Log::discard()));
+        let made = self.lanes.run(task, async move { Instance::create(&loaded, errand, WhenFull::Evict).await });
         let made = made.await.expect("no panic").map_err(|failure| failure.to_string()).expect("a slot");
         plugin.0.idle.put(made);
     }

@@ -193,6 +193,7 @@ impl Behind for Plugins {
             let (in_flight, waiting, background) =
                 load.map_or((0, 0, 0), |load| (load.in_flight, load.waiting, load.background));
             plugin.metrics.load(in_flight, waiting, background);
+            plugin.metrics.idle(plugin.guest.idle());
         }
     }
 

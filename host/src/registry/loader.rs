@@ -7,8 +7,9 @@ use crate::{
     config::{CapNote, Caps, Lane, Manifest},
     diagnostic::Diagnostic,
     guest::{self, Engines, Kind},
+    lanes::Who,
     store::{CodeCache, CodeKey},
-    telemetry::Metrics,
+    telemetry::{Metrics, PluginMetrics},
     units::ByteSize,
 };
 
@@ -38,6 +39,9 @@ pub trait Loader: Send + Sync + 'static {
 
     /// What the guest is, for `status`.
     fn kind(guest: &Self::Guest) -> &'static str;
+
+    /// Lets a guest that is about to go live get ready, on its own account. Does not wait for it.
+    fn warm(_: &Self::Guest, _: Who, _: &Arc<PluginMetrics>) {}
 }
 
 /// The real thing: compiles in a child, keeps compiled code in the data folder, loads into the engines.
@@ -111,5 +115,9 @@ impl Loader for EngineLoader {
             Kind::Http03 => "wasi:http 0.3",
             Kind::Cgi => "cgi",
         }
+    }
+
+    fn warm(guest: &guest::Plugin, who: Who, metrics: &Arc<PluginMetrics>) {
+        guest.warm(who, metrics);
     }
 }

@@ -53,7 +53,7 @@ pub(super) fn manifest(name: &str, routes: Vec<Route>) -> Manifest {
             queue_timeout: Duration::from_secs(1),
             after_response: Duration::from_secs(30),
         },
-        instances: Instances { max_requests: 1, max_concurrent: 1 },
+        instances: Instances { max_requests: 1, max_concurrent: 1, warm: 0 },
         grants: Grants::default(),
         build: None,
     }

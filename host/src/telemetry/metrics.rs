@@ -56,6 +56,7 @@ pub(super) struct Families {
     pub(super) in_flight: IntGaugeVec,
     pub(super) waiting: IntGaugeVec,
     pub(super) background: IntGaugeVec,
+    pub(super) idle_instances: IntGaugeVec,
     pub(super) instances: IntCounterVec,
     pub(super) background_ends: IntCounterVec,
     pub(super) guest_lines_dropped: IntCounterVec,
@@ -239,6 +240,7 @@ impl Families {
             in_flight: make.gauges(names::IN_FLIGHT),
             waiting: make.gauges(names::WAITING),
             background: make.gauges(names::BACKGROUND),
+            idle_instances: make.gauges(names::IDLE_INSTANCES),
             instances: make.counters(names::INSTANCES),
             background_ends: make.counters(names::BACKGROUND_ENDS),
             guest_lines_dropped: make.counters(names::GUEST_LINES_DROPPED),
@@ -254,7 +256,7 @@ impl Families {
         for family in [&self.fuel, &self.instances, &self.guest_lines_dropped] {
             let _ = family.remove_label_values(key);
         }
-        for family in [&self.in_flight, &self.waiting, &self.background] {
+        for family in [&self.in_flight, &self.waiting, &self.background, &self.idle_instances] {
             let _ = family.remove_label_values(key);
         }
         let codes = crate::failure::TABLE.iter().map(|row| row.name).chain(["ok"]);

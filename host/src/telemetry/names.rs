@@ -42,6 +42,7 @@ names! {
     IN_FLIGHT Gauge "wasmbay_in_flight" ["tenant" "plugin"] "Requests that a plugin is working on.";
     WAITING Gauge "wasmbay_waiting" ["tenant" "plugin"] "Requests that wait in a plugin's queue.";
     BACKGROUND Gauge "wasmbay_background" ["tenant" "plugin"] "Work of a plugin that goes on after its response.";
+    IDLE_INSTANCES Gauge "wasmbay_idle_instances" ["tenant" "plugin"] "Instances that wait for their next request, those made ahead of need included.";
     INSTANCES Counter "wasmbay_instances_created_total" ["tenant" "plugin"] "Instances made.";
     BACKGROUND_ENDS Counter "wasmbay_background_ends_total" ["tenant" "plugin" "how"] "Work after the response that ended, by how it ended.";
     GUEST_LINES_DROPPED Counter "wasmbay_guest_log_lines_dropped_total" ["tenant" "plugin"] "Lines of a plugin's output past its limit for one request.";

@@ -28,6 +28,7 @@ pub struct PluginMetrics {
     in_flight: IntGauge,
     waiting: IntGauge,
     background: IntGauge,
+    idle_instances: IntGauge,
     /// Instances made.
     pub instances: IntCounter,
     /// Lines of its output that were dropped.
@@ -49,6 +50,7 @@ impl PluginMetrics {
             in_flight: families.in_flight.with_label_values(labels),
             waiting: families.waiting.with_label_values(labels),
             background: families.background.with_label_values(labels),
+            idle_instances: families.idle_instances.with_label_values(labels),
             instances: families.instances.with_label_values(labels),
             guest_lines_dropped: families.guest_lines_dropped.with_label_values(labels),
             metrics,
@@ -89,6 +91,16 @@ impl PluginMetrics {
         self.in_flight.set(in_flight.into());
         self.waiting.set(waiting.into());
         self.background.set(background.into());
+    }
+
+    /// Counts a panic in the host's own code.
+    pub fn panicked(&self) {
+        self.metrics.panicked();
+    }
+
+    /// Shows how many instances wait for their next request.
+    pub fn idle(&self, instances: usize) {
+        self.idle_instances.set(i64::try_from(instances).unwrap_or(i64::MAX));
     }
 
     /// Counts work after the response that ended: "done", "failed", "deadline" or "no-permit".

@@ -51,6 +51,7 @@ const LIMITS: &[Limit] = &[
     Limit { key: "limits.after_response", bounds: "0s to 24h; 0s ends work with the response", holds: EVERYWHERE, ends: &[] },
     Limit { key: "instances.max_requests", bounds: "at least 1", holds: "both lanes, wasi:http guests; refused above 1 for CGI commands", ends: &[] },
     Limit { key: "instances.max_concurrent", bounds: "1 to `instances.max_requests`", holds: "`lane = \"io\"`, wasi:http 0.3 guests; refused above 1 elsewhere", ends: &[] },
+    Limit { key: "instances.warm", bounds: "0 to `limits.max_concurrent`; all plugins of a lane together hold a quarter of its slots", holds: "both lanes, every kind; refused beside `instances.max_concurrent` above 1", ends: &[] },
 ];
 
 /// The operator's figures, and what a request that meets one ends in.

@@ -53,6 +53,9 @@ impl Manifest {
         }
         let most = caps.max_concurrent;
         lower(&mut notes, "limits.max_concurrent", &mut limits.max_concurrent, most, "caps.max_concurrent");
+        // More than are served at once would only wait.
+        let warm = &mut manifest.instances.warm;
+        lower(&mut notes, "instances.warm", warm, most, "caps.max_concurrent");
         (manifest, notes)
     }
 }

@@ -48,3 +48,6 @@ pub(super) const MAX_REQUESTS: u32 = 1;
 
 /// One request at a time in an instance: a failure costs just its own request.
 pub(super) const INSTANCE_CONCURRENT: u32 = 1;
+
+/// None is made before it is needed: a guest that starts in microseconds gains nothing by it.
+pub(super) const WARM: u32 = 0;

@@ -13,8 +13,8 @@ use crate::{
     config::{
         checks::{self, Zero},
         fault::{At, Faults, Wrong},
+        leaf::Count,
         names,
-        tree::not_available,
     },
     units::{ByteSize, Fuel, Interval},
 };
@@ -36,7 +36,7 @@ impl Written {
         let component = self.component.and_then(|path| inside(faults, "component", path));
         let routes = routes::meant(faults, &self.route);
         let limits = limits(faults, self.limits.unwrap_or_default(), lane);
-        let instances = instances(faults, self.instances.unwrap_or_default(), lane);
+        let instances = instances(faults, self.instances.unwrap_or_default(), lane, limits.max_concurrent);
         let grants = grants(faults, self.grants.unwrap_or_default());
         let build = self.build.and_then(|written| build(faults, written));
         Some(Manifest {
@@ -124,19 +124,19 @@ fn fuel(faults: &mut Faults, written: Option<At<Fuel>>, lane: Option<Lane>) -> O
     }
 }
 
-fn instances(faults: &mut Faults, written: WrittenInstances, lane: Option<Lane>) -> Instances {
-    if let Some(warm) = written.warm
-        && warm.value.0 > 0
-    {
-        faults.add(&warm.place, "instances.warm", not_available());
-    }
+fn instances(faults: &mut Faults, written: WrittenInstances, lane: Option<Lane>, at_once: u32) -> Instances {
     let max_requests = written
         .max_requests
         .map_or(defaults::MAX_REQUESTS, |count| checks::above_zero(faults, "instances.max_requests", &count));
-    let Some(written) = written.max_concurrent else {
-        return Instances { max_requests, max_concurrent: defaults::INSTANCE_CONCURRENT };
-    };
-    let max_concurrent = checks::above_zero(faults, "instances.max_concurrent", &written);
+    let max_concurrent = written
+        .max_concurrent
+        .map_or(defaults::INSTANCE_CONCURRENT, |count| shared(faults, &count, max_requests, lane));
+    let warm = written.warm.map_or(defaults::WARM, |count| warm(faults, &count, max_concurrent, at_once));
+    Instances { max_requests, max_concurrent, warm }
+}
+
+fn shared(faults: &mut Faults, written: &At<Count>, max_requests: u32, lane: Option<Lane>) -> u32 {
+    let max_concurrent = checks::above_zero(faults, "instances.max_concurrent", written);
     if max_concurrent > 1 && lane == Some(Lane::Compute) {
         let wrong = Wrong::new("must be 1 in the compute lane").remedy("remove it, or set lane = \"io\"");
         faults.add(&written.place, "instances.max_concurrent", wrong);
@@ -145,7 +145,21 @@ fn instances(faults: &mut Faults, written: WrittenInstances, lane: Option<Lane>)
         let remedy = "an instance that serves them at once serves as many in all: raise instances.max_requests";
         faults.add(&written.place, "instances.max_concurrent", wrong.remedy(remedy));
     }
-    Instances { max_requests, max_concurrent }
+    max_concurrent
+}
+
+fn warm(faults: &mut Faults, written: &At<Count>, max_concurrent: u32, at_once: u32) -> u32 {
+    let warm = written.value.0;
+    if warm > 0 && max_concurrent > 1 {
+        let wrong = Wrong::new(format!("= {warm} goes with instances.max_concurrent = 1 only"));
+        let remedy = "an instance that serves many at once is seldom made: remove one of the two";
+        faults.add(&written.place, "instances.warm", wrong.remedy(remedy));
+    } else if warm > at_once {
+        let wrong = Wrong::new(format!("= {warm} is more than limits.max_concurrent = {at_once}"));
+        let remedy = "no more requests than that are served at once: lower it";
+        faults.add(&written.place, "instances.warm", wrong.remedy(remedy));
+    }
+    warm
 }
 
 fn grants(faults: &mut Faults, written: WrittenGrants) -> Grants {

@@ -122,8 +122,8 @@ pub(super) struct WrittenInstances {
     /// Requests at once in one instance (wasi:http 0.3, io lane).
     #[schemars(extend("default" = defaults::INSTANCE_CONCURRENT, "minimum" = 1))]
     pub(super) max_concurrent: Key<Count>,
-    /// Instances kept ready ahead of need. Not available yet: only 0 is accepted, so editors do not offer it.
-    #[schemars(skip)]
+    /// Instances kept ready ahead of need.
+    #[schemars(extend("default" = defaults::WARM))]
     pub(super) warm: Key<Count>,
 }
 

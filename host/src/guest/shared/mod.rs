@@ -85,6 +85,12 @@ impl Shared {
         result
     }
 
+    /// Instances that nobody is in.
+    pub(super) fn idle(&self) -> usize {
+        let live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
+        live.iter().filter(|room| room.idle_since().is_some()).count()
+    }
+
     /// A place in an instance with room, or in a new one.
     fn seat(&self, plugin: &Arc<Loaded>, errand: &Arc<Errand>) -> Seat {
         let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);

@@ -19,13 +19,13 @@ use crate::{
     guest::{
         call::{Desk, Errand, Job},
         idle::KEEP_IDLE,
-        instance::{self, Guest},
+        instance::{self, Guest, WhenFull},
         outcome::{self, Ended},
         p3::Started,
         plugin::{Deliver, Loaded},
         state::State,
     },
-    lanes::Task,
+    lanes::{Panicked, Running, Task},
 };
 
 /// Starts an instance; it takes requests at once and works on them as soon as it is made.
@@ -51,8 +51,17 @@ pub(super) fn start(plugin: &Arc<Loaded>, errand: &Arc<Errand>) -> Arc<Room> {
     };
     let running = plugin.engines.lanes.run(task, worker.work(Arc::clone(plugin), tickets));
     // It ends by itself: when it has been idle for long, when its plugin goes, when it is retired and empty.
-    tokio::spawn(running);
+    tokio::spawn(watched(running, Arc::clone(&room), Arc::clone(errand)));
     room
+}
+
+/// Nobody else hears of a panic in the worker: the requests in the instance see just that it is gone.
+async fn watched(running: Running<()>, room: Arc<Room>, errand: Arc<Errand>) {
+    if let Err(Panicked(text)) = running.await {
+        errand.log.panicked(&text);
+        room.retire();
+        room.gone.close();
+    }
 }
 
 struct Worker {
@@ -99,7 +108,7 @@ impl Worker {
             let (ledger, task) = (Arc::clone(&self.ledger), Arc::clone(&self.task));
             store.epoch_deadline_callback(move |store| tick(store, &ledger, &task));
         };
-        match instance::made(plugin, &self.desk, arm).await? {
+        match instance::made(plugin, &self.desk, WhenFull::Evict, arm).await? {
             (store, Guest::Http03(service)) => Ok((store, service)),
             _ => Err(Failure::plain(Code::HostPanic).inside("only 0.3 guests are loaded to be shared")),
         }

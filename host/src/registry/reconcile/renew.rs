@@ -84,6 +84,7 @@ impl<L: Loader> Reconciler<L> {
                 let who = self.ids.who(place.tenant, tenant, &manifest.name);
                 let (owner, digest, folder) = (tenant.owner(), revision.digest, revision.folder);
                 let metrics = self.shared.metrics.plugin(&owner.tenant, &manifest.name);
+                L::warm(&guest, who, &metrics);
                 let parts = Parts { owner, who, manifest, guest, digest, folder, metrics };
                 wanted.new = Some(Arc::new(LivePlugin::new(parts, &self.shared.census)));
                 wanted.faults.clear();
