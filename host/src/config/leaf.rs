@@ -78,7 +78,7 @@ impl Leaf for PathBuf {
     fn text(text: &str) -> Result<Self, Wrong> {
         match text {
             "" => Err(Wrong::new("is empty").remedy("write a path")),
-            text if text.contains('\0') => Err(Wrong::new("has a zero byte in it")),
+            text if text.contains('\0') => Err(Wrong::new("has a zero byte in it").remedy("remove it")),
             text => Ok(text.into()),
         }
     }
