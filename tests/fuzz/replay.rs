@@ -24,7 +24,8 @@ fn inputs(target: &str) -> Vec<(PathBuf, Vec<u8>)> {
             paths
         }
     };
-    let read = |path: PathBuf| (path.clone(), fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display())));
+    let read =
+        |path: PathBuf| (path.clone(), fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display())));
     paths.into_iter().map(read).collect()
 }
 

@@ -48,7 +48,8 @@ struct Ended {
 
 fn suite() -> Vec<Case> {
     let editions = SpecVersion::all().iter().flat_map(|edition| {
-        let valid = if matches!(edition, SpecVersion::V1 | SpecVersion::V2) { Verdict::Valid } else { Verdict::Depends };
+        let valid =
+            if matches!(edition, SpecVersion::V1 | SpecVersion::V2) { Verdict::Valid } else { Verdict::Depends };
         let invalid = if matches!(edition, SpecVersion::Latest) { Verdict::Invalid } else { Verdict::Depends };
         spec(edition).flat_map(move |file| cases(&file, valid, invalid)).collect::<Vec<_>>()
     });

@@ -182,7 +182,8 @@ fn out_of_range(number: i128, most: u64) -> Wrong {
 }
 
 fn integer(number: &DeInteger<'_>) -> Result<i128, Wrong> {
-    i128::from_str_radix(number.as_str(), number.radix()).map_err(|_| Wrong::new("is too large"))
+    i128::from_str_radix(number.as_str(), number.radix())
+        .map_err(|_| Wrong::new("is too large").remedy("write a smaller number"))
 }
 
 impl Leaf for ByteSize {

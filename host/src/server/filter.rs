@@ -161,8 +161,8 @@ fn target(uri: &Uri) -> Result<PathAndQuery, Failure> {
 }
 
 fn strip(headers: &mut HeaderMap) {
-    let trailers = headers.get(header::TE).is_some_and(|te| te.as_bytes().eq_ignore_ascii_case(b"trailers"));
-    if !trailers {
+    let trailers = |te: &HeaderValue| te.as_bytes().eq_ignore_ascii_case(b"trailers");
+    if !headers.get_all(header::TE).iter().all(trailers) {
         headers.remove(header::TE);
     }
     for name in &CONNECTION_HEADERS {
@@ -277,6 +277,14 @@ mod tests {
         names.sort_unstable();
         assert_eq!(names, ["host", "te", "wasmbayou"]);
         assert_eq!(parts.headers["host"], "a");
+    }
+
+    #[test]
+    fn te_asks_for_trailers_in_each_of_its_headers_or_goes() {
+        let passed = |te: &[(&str, &str)]| checked("GET", "http://a/", te).unwrap().headers.contains_key(header::TE);
+        assert!(passed(&[("te", "Trailers")]));
+        assert!(!passed(&[("te", "trailers"), ("te", "gzip")]));
+        assert!(!passed(&[("te", "gzip"), ("te", "trailers")]));
     }
 
     #[test]

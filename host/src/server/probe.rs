@@ -14,12 +14,7 @@ use crate::failure::Failure;
 ///
 /// # Errors
 /// Why the request is refused; its head must not be acted on then.
-pub fn filter(
-    parts: &mut Parts,
-    peer: SocketAddr,
-    scheme: Scheme,
-    proxies: &Proxies,
-) -> Result<SocketAddr, Failure> {
+pub fn filter(parts: &mut Parts, peer: SocketAddr, scheme: Scheme, proxies: &Proxies) -> Result<SocketAddr, Failure> {
     let origin = Link::new(peer, scheme, proxies).origin(&parts.headers);
     filter::check(parts, &origin).map(|()| origin.client)
 }

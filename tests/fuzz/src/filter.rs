@@ -57,7 +57,8 @@ pub fn run(input: &[u8]) {
     match &ended {
         Ok(passed) => {
             check(&sent, passed, &from);
-            let again = From::read(if passed.uri.scheme() == Some(&Scheme::HTTPS) { "s" } else { "" }).filter(passed.clone());
+            let again =
+                From::read(if passed.uri.scheme() == Some(&Scheme::HTTPS) { "s" } else { "" }).filter(passed.clone());
             let again = again.unwrap_or_else(|failure| panic!("{passed:?} does not pass again: {failure}"));
             assert_eq!(again.uri, passed.uri);
             if !from.proxied {
@@ -141,9 +142,7 @@ fn check(sent: &Parts, passed: &Parts, from: &From) {
 
 fn headers(sent: &HeaderMap, passed: &HeaderMap, proxied: bool) {
     let folded = |name: &HeaderName| name.as_str().replace('_', "-");
-    let of_proxies = |name: &str| {
-        name == "forwarded" || name.starts_with("x-forwarded") || name == "x-real-ip"
-    };
+    let of_proxies = |name: &str| name == "forwarded" || name.starts_with("x-forwarded") || name == "x-real-ip";
     for (name, value) in passed {
         let plain = folded(name);
         assert!(!OF_THE_CONNECTION.contains(&name.as_str()), "{name} passes");

@@ -31,7 +31,8 @@ pub fn run(input: &[u8]) {
     let many = text.lines().any(|line| line == "tenants");
     let tenants = if many { three() } else { vec![tenant("default", TenantPlace::Everywhere)] };
     let plugins = plugins(text, tenants.len());
-    let (table, refusals) = probe::table(&tenants, plugins.iter().cloned().map(|(at, it)| (at, it, ())), &Metrics::new());
+    let (table, refusals) =
+        probe::table(&tenants, plugins.iter().cloned().map(|(at, it)| (at, it, ())), &Metrics::new());
     let live: Vec<_> = plugins.iter().zip(&refusals).filter(|(_, why)| why.is_empty()).map(|(one, _)| one).collect();
     assert_eq!(table.plugins().count(), live.len(), "a plugin is neither live nor refused");
     alone(&live);
@@ -91,7 +92,8 @@ fn route(line: &str) -> String {
 
 fn asked(line: &str) -> Option<(Method, Option<&str>, &str)> {
     let mut words = line.strip_prefix("ask ")?.splitn(3, ' ');
-    let (method, host, path) = (words.next()?, words.next()?, words.next()?);
+    // The filter lets no other path through.
+    let (method, host, path) = (words.next()?, words.next()?, words.next().filter(|path| path.starts_with('/'))?);
     Some((method.parse().ok()?, (host != "-").then_some(host), path))
 }
 
@@ -122,7 +124,11 @@ fn alone(live: &[&Placed]) {
 /// What a route is chosen by, the least first; and what is found.
 type Choice<'a> = (bool, Vec<u8>, bool, bool, usize, &'a Placed, usize, Vec<String>);
 
-fn matching<'a>(live: &[&'a Placed], path: &str, fits: impl Fn(&Placed, &Route) -> bool) -> Vec<(&'a Placed, usize, Vec<String>)> {
+fn matching<'a>(
+    live: &[&'a Placed],
+    path: &str,
+    fits: impl Fn(&Placed, &Route) -> bool,
+) -> Vec<(&'a Placed, usize, Vec<String>)> {
     let mut found = Vec::new();
     for one in live {
         for (index, route) in one.1.routes.iter().enumerate().filter(|(_, route)| fits(one, route)) {

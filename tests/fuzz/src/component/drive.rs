@@ -4,8 +4,8 @@
 //! byte for each of its parameters: see [`Entry::argument`].
 
 use wasm_encoder::{
-    CodeSection, ExportKind, ExportSection, Function, FunctionSection, HeapType, Instruction, MemArg, MemArgTarget, Module,
-    TypeSection, ValType,
+    CodeSection, ExportKind, ExportSection, Function, FunctionSection, HeapType, Instruction, MemArg, MemArgTarget,
+    Module, TypeSection, ValType,
     reencode::{Error, Reencode, utils},
 };
 use wasmparser::{CompositeInnerType, ExternalKind, FuncType, Parser, Payload, TypeRef};
@@ -136,7 +136,11 @@ impl Reencode for Driver<'_> {
         Ok(())
     }
 
-    fn parse_export_section(&mut self, exports: &mut ExportSection, section: wasmparser::ExportSectionReader<'_>) -> Done {
+    fn parse_export_section(
+        &mut self,
+        exports: &mut ExportSection,
+        section: wasmparser::ExportSectionReader<'_>,
+    ) -> Done {
         utils::parse_export_section(self, exports, section)?;
         let entry = self.outline.functions.len() as u32;
         let name = if self.outline.is_http { "wasi:http/incoming-handler@0.2.12#handle" } else { "_start" };

@@ -32,8 +32,7 @@ use crate::{cgi::FORBIDDEN, routes::tenant};
 const NEVER: Duration = Duration::from_secs(60);
 
 /// Failures that are the host's, or that nothing in a plan can bring about.
-const NOT_THE_GUESTS: [Code; 5] =
-    [Code::HostPanic, Code::HostFull, Code::NoRoute, Code::Draining, Code::Unavailable];
+const NOT_THE_GUESTS: [Code; 5] = [Code::HostPanic, Code::HostFull, Code::NoRoute, Code::Draining, Code::Unavailable];
 
 /// Everything below the listeners.
 pub(super) struct House {

@@ -58,6 +58,12 @@ pub fn through_both_lanes(input: &[u8]) -> Vec<Outcome> {
     let house = HOUSE.lock().unwrap_or_else(PoisonError::into_inner);
     let compiled = [Lane::Io, Lane::Compute].map(|lane| (lane, house.compile(lane, &file)));
     let [(_, io), (_, compute)] = &compiled;
-    assert_eq!(io.is_ok(), compute.is_ok(), "one lane compiles it: {:?} {:?}", io.as_ref().err(), compute.as_ref().err());
+    assert_eq!(
+        io.is_ok(),
+        compute.is_ok(),
+        "one lane compiles it: {:?} {:?}",
+        io.as_ref().err(),
+        compute.as_ref().err()
+    );
     compiled.map(|(lane, code)| house.try_out(lane, code, &plan)).into()
 }
