@@ -151,13 +151,16 @@ fn target(uri: &Uri) -> Result<PathAndQuery, Failure> {
         return Err(Failure::plain(Code::UriTooLong));
     }
     let path = path::normalise(written.path()).map_err(|fault| Failure::new(Code::BadRequest, fault.to_string()))?;
-    match (path, written.query()) {
-        (std::borrow::Cow::Borrowed(_), _) => Ok(written.clone()),
-        (path, None) => PathAndQuery::try_from(path.into_owned()).map_err(|_| bad("the request's path is malformed")),
-        (path, Some(query)) => {
-            PathAndQuery::try_from(format!("{path}?{query}")).map_err(|_| bad("the request's target is malformed"))
-        }
+    let spelled = match (path, written.query()) {
+        (std::borrow::Cow::Borrowed(_), _) => return Ok(written.clone()),
+        (path, None) => path.into_owned(),
+        (path, Some(query)) => format!("{path}?{query}"),
+    };
+    // What had to be encoded is longer now.
+    if spelled.len() > MAX_TARGET {
+        return Err(Failure::plain(Code::UriTooLong));
     }
+    PathAndQuery::try_from(spelled).map_err(|_| bad("the request's target is malformed"))
 }
 
 fn strip(headers: &mut HeaderMap) {
@@ -297,6 +300,8 @@ mod tests {
         assert_eq!(code(checked(&"M".repeat(33), "/", &[host])), Some(Code::BadRequest));
         let long = format!("/{}", "a".repeat(MAX_TARGET));
         assert_eq!(code(checked("GET", &long, &[host])), Some(Code::UriTooLong));
+        let encoded = format!("/{}", "{".repeat(MAX_TARGET / 3 + 1));
+        assert_eq!(code(checked("GET", &encoded, &[host])), Some(Code::UriTooLong));
         assert_eq!(code(checked("PROPFIND", "/", &[host])), None);
     }
 
