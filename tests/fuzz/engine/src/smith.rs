@@ -56,6 +56,8 @@ fn config(choice: u64) -> Result<Config, Box<dyn Error>> {
         exceptions_enabled: all,
         gc_enabled: all,
         memory64_enabled: all,
+        // `externref` needs a garbage collector.
+        reference_types_enabled: all,
         relaxed_simd_enabled: all,
         threads_enabled: all,
         compact_imports_enabled: false,
