@@ -78,7 +78,7 @@ impl Leaf for PathBuf {
     fn text(text: &str) -> Result<Self, Wrong> {
         match text {
             "" => Err(Wrong::new("is empty").remedy("write a path")),
-            text if text.contains('\0') => Err(Wrong::new("has a zero byte in it")),
+            text if text.contains('\0') => Err(Wrong::new("has a zero byte in it").remedy("remove it")),
             text => Ok(text.into()),
         }
     }
@@ -182,7 +182,8 @@ fn out_of_range(number: i128, most: u64) -> Wrong {
 }
 
 fn integer(number: &DeInteger<'_>) -> Result<i128, Wrong> {
-    i128::from_str_radix(number.as_str(), number.radix()).map_err(|_| Wrong::new("is too large"))
+    i128::from_str_radix(number.as_str(), number.radix())
+        .map_err(|_| Wrong::new("is too large").remedy("write a smaller number"))
 }
 
 impl Leaf for ByteSize {

@@ -13,7 +13,7 @@ const MAX_HOST: usize = 253;
 /// Checks a plugin's or tenant's name: words of lower-case letters and digits, joined by single hyphens.
 pub(super) fn kebab(name: &str) -> Result<(), Wrong> {
     if name.len() > MAX_NAME {
-        return Err(Wrong::new(format!("is longer than {MAX_NAME} characters")));
+        return Err(Wrong::new(format!("is longer than {MAX_NAME} characters")).remedy("shorten it"));
     }
     if is_kebab(name) {
         return Ok(());
@@ -83,7 +83,8 @@ pub(super) fn below(path: &Path) -> Result<PathBuf, Wrong> {
 pub(super) fn inside(path: &Path) -> Result<PathBuf, Wrong> {
     let clean = below(path)?;
     if clean.as_os_str().is_empty() {
-        return Err(Wrong::new(format!("= {path:?} names nothing inside its folder")));
+        let wrong = Wrong::new(format!("= {path:?} names nothing inside its folder"));
+        return Err(wrong.remedy("write a path such as \"plugin.wasm\""));
     }
     Ok(clean)
 }

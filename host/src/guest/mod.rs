@@ -23,6 +23,8 @@ mod p2;
 mod p3;
 mod plugin;
 mod pools;
+#[doc(hidden)]
+pub mod probe;
 mod shared;
 mod state;
 mod stdio;

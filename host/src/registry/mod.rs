@@ -14,6 +14,8 @@ mod handle;
 mod live;
 mod loader;
 mod path_tree;
+#[doc(hidden)]
+pub mod probe;
 mod reconcile;
 mod resolve;
 mod revision;

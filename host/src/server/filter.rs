@@ -151,18 +151,21 @@ fn target(uri: &Uri) -> Result<PathAndQuery, Failure> {
         return Err(Failure::plain(Code::UriTooLong));
     }
     let path = path::normalise(written.path()).map_err(|fault| Failure::new(Code::BadRequest, fault.to_string()))?;
-    match (path, written.query()) {
-        (std::borrow::Cow::Borrowed(_), _) => Ok(written.clone()),
-        (path, None) => PathAndQuery::try_from(path.into_owned()).map_err(|_| bad("the request's path is malformed")),
-        (path, Some(query)) => {
-            PathAndQuery::try_from(format!("{path}?{query}")).map_err(|_| bad("the request's target is malformed"))
-        }
+    let spelled = match (path, written.query()) {
+        (std::borrow::Cow::Borrowed(_), _) => return Ok(written.clone()),
+        (path, None) => path.into_owned(),
+        (path, Some(query)) => format!("{path}?{query}"),
+    };
+    // What had to be encoded is longer now.
+    if spelled.len() > MAX_TARGET {
+        return Err(Failure::plain(Code::UriTooLong));
     }
+    PathAndQuery::try_from(spelled).map_err(|_| bad("the request's target is malformed"))
 }
 
 fn strip(headers: &mut HeaderMap) {
-    let trailers = headers.get(header::TE).is_some_and(|te| te.as_bytes().eq_ignore_ascii_case(b"trailers"));
-    if !trailers {
+    let trailers = |te: &HeaderValue| te.as_bytes().eq_ignore_ascii_case(b"trailers");
+    if !headers.get_all(header::TE).iter().all(trailers) {
         headers.remove(header::TE);
     }
     for name in &CONNECTION_HEADERS {
@@ -280,6 +283,14 @@ mod tests {
     }
 
     #[test]
+    fn te_asks_for_trailers_in_each_of_its_headers_or_goes() {
+        let passed = |te: &[(&str, &str)]| checked("GET", "http://a/", te).unwrap().headers.contains_key(header::TE);
+        assert!(passed(&[("te", "Trailers")]));
+        assert!(!passed(&[("te", "trailers"), ("te", "gzip")]));
+        assert!(!passed(&[("te", "gzip"), ("te", "trailers")]));
+    }
+
+    #[test]
     fn what_is_not_served_is_refused_by_name() {
         let host = ("host", "a");
         assert_eq!(code(checked("CONNECT", "a:1", &[host])), Some(Code::MethodNotAllowed));
@@ -289,6 +300,8 @@ mod tests {
         assert_eq!(code(checked(&"M".repeat(33), "/", &[host])), Some(Code::BadRequest));
         let long = format!("/{}", "a".repeat(MAX_TARGET));
         assert_eq!(code(checked("GET", &long, &[host])), Some(Code::UriTooLong));
+        let encoded = format!("/{}", "{".repeat(MAX_TARGET / 3 + 1));
+        assert_eq!(code(checked("GET", &encoded, &[host])), Some(Code::UriTooLong));
         assert_eq!(code(checked("PROPFIND", "/", &[host])), None);
     }
 

@@ -15,6 +15,8 @@ mod ladder;
 mod pace;
 pub mod path;
 mod patience;
+#[doc(hidden)]
+pub mod probe;
 mod streams;
 mod tls;
 mod transport;

@@ -1,6 +1,7 @@
 //! The project's own commands. `cargo xtask --help` tells what there is.
 
 mod command;
+mod fuzz;
 mod guests;
 mod kept;
 mod place;
@@ -14,7 +15,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::{place::Place, steps::Steps};
+use crate::{fuzz::Soak, place::Place, steps::Steps};
 
 /// Wasmbay's own commands: try it, check it, measure it.
 ///
@@ -47,10 +48,17 @@ enum Task {
     },
     /// Check everything, with repetitions at their full counts (`WASMBAY_SOAK=1`) instead of the quick ones.
     ///
-    /// The debug profile is kept: its overflow checks and assertions are what a long run is for.
+    /// The debug profile is kept: its overflow checks and assertions are what a long run is for. After the tests libFuzzer
+    /// drives the fuzz targets (needs a C++ compiler); what it finds is kept in the cache, and fails the run.
     Soak {
-        /// Run just the tests whose names contain this.
+        /// Run just the tests whose names contain this; `fuzz`: just the fuzz targets.
         filter: Option<String>,
+        /// With `fuzz`: one target instead of all.
+        #[arg(long)]
+        target: Option<String>,
+        /// Minutes for each fuzz target.
+        #[arg(long, default_value_t = 5)]
+        minutes: u64,
     },
     /// Build what tests need, and print the variables to export for running `cargo test` by hand.
     ///
@@ -80,8 +88,11 @@ fn run(task: Task) -> anyhow::Result<()> {
     let _alone = place.own_target()?;
     match task {
         Task::Up { args } => tasks::up(&place, &Steps::on_stdout(), &args),
-        Task::Test { filter } => tasks::test(&place, &Steps::on_stdout(), filter.as_deref(), false),
-        Task::Soak { filter } => tasks::test(&place, &Steps::on_stdout(), filter.as_deref(), true),
+        Task::Test { filter } => tasks::test(&place, &Steps::on_stdout(), filter.as_deref()),
+        Task::Soak { filter, target, minutes } => {
+            let soak = Soak { target: target.as_deref(), minutes };
+            tasks::soak(&place, &Steps::on_stdout(), filter.as_deref(), &soak)
+        }
         Task::Guests => tasks::guests(&place, &Steps::on_stderr()),
         Task::Bench { args } => tasks::bench(&place, &Steps::on_stdout(), &args),
     }

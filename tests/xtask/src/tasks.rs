@@ -6,6 +6,7 @@ use anyhow::Context;
 
 use crate::{
     command::quoted,
+    fuzz::{self, Soak},
     guests as test_guests,
     place::Place,
     plugins::{self, Build},
@@ -43,7 +44,26 @@ pub(crate) fn up(place: &Place, steps: &Steps, args: &[String]) -> anyhow::Resul
 }
 
 /// Checks everything.
-pub(crate) fn test(place: &Place, steps: &Steps, filter: Option<&str>, soak: bool) -> anyhow::Result<()> {
+pub(crate) fn test(place: &Place, steps: &Steps, filter: Option<&str>) -> anyhow::Result<()> {
+    check(place, steps, filter, false)?;
+    steps.done();
+    Ok(())
+}
+
+/// Checks everything with full counts, then drives the fuzz targets; `fuzz` as the filter is these alone, any other the
+/// tests alone.
+pub(crate) fn soak(place: &Place, steps: &Steps, filter: Option<&str>, soak: &Soak<'_>) -> anyhow::Result<()> {
+    if filter != Some("fuzz") {
+        check(place, steps, filter, true)?;
+    }
+    if matches!(filter, None | Some("fuzz")) {
+        fuzz::soak(place, steps, soak)?;
+    }
+    steps.done();
+    Ok(())
+}
+
+fn check(place: &Place, steps: &Steps, filter: Option<&str>, soak: bool) -> anyhow::Result<()> {
     let root = &place.root;
     check_format(place, steps)?;
     steps.command("cargo clippy", root, cargo(place).args(CLIPPY))?;
@@ -56,9 +76,7 @@ pub(crate) fn test(place: &Place, steps: &Steps, filter: Option<&str>, soak: boo
     if soak {
         tests.env("WASMBAY_SOAK", "1");
     }
-    steps.aloud("cargo test", root, &mut tests)?;
-    steps.done();
-    Ok(())
+    steps.aloud("cargo test", root, &mut tests)
 }
 
 /// Builds the guests, plugins and tests, and prints what to export.
@@ -82,7 +100,7 @@ pub(crate) fn bench(place: &Place, steps: &Steps, args: &[String]) -> anyhow::Re
 }
 
 /// Cargo for the workspace.
-fn cargo(place: &Place) -> Command {
+pub(crate) fn cargo(place: &Place) -> Command {
     let mut cargo = Command::new("cargo");
     cargo.current_dir(&place.root);
     // Cargo tells a program that it runs which package it is of. Build scripts look at the same variables (ring's), and
@@ -127,7 +145,9 @@ impl Built {
 fn check_format(place: &Place, steps: &Steps) -> anyhow::Result<()> {
     steps.step("cargo fmt --check", |step| {
         let plugins = plugins::folders_of(&place.root.join("plugins"))?;
-        let folders = [place.root.clone(), place.root.join("tests/guests")].into_iter().chain(plugins);
+        let folders = [place.root.clone(), place.root.join("tests/guests"), place.root.join("tests/fuzz/engine")]
+            .into_iter()
+            .chain(plugins);
         for folder in folders.filter(|folder| folder.join("Cargo.toml").exists()) {
             step.run(&place.root, Command::new("cargo").args(["fmt", "--all", "--check"]).current_dir(folder))?;
         }

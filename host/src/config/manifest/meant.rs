@@ -168,7 +168,8 @@ fn grants(faults: &mut Faults, written: WrittenGrants) -> Grants {
         let place = name.place.clone();
         let Some(name) = plugin_name(faults, "grants.plugins", name) else { continue };
         if plugins.contains(&name) {
-            faults.add(&place, "grants.plugins", Wrong::new(format!("names {name:?} twice")));
+            let wrong = Wrong::new(format!("names {name:?} twice"));
+            faults.add(&place, "grants.plugins", wrong.remedy("remove one"));
         }
         plugins.push(name);
     }

@@ -46,7 +46,8 @@ fn methods(faults: &mut Faults, written: &At<Vec<At<String>>>) -> Option<Methods
     for name in &written.value {
         let Some(method) = faults.keep(&name.place, "route.methods", method(&name.value)) else { continue };
         if methods.contains(&method) {
-            faults.add(&name.place, "route.methods", Wrong::new(format!("names {:?} twice", name.value)));
+            let wrong = Wrong::new(format!("names {:?} twice", name.value));
+            faults.add(&name.place, "route.methods", wrong.remedy("remove one"));
         }
         methods.push(method);
     }

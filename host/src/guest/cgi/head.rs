@@ -17,7 +17,7 @@ pub(in crate::guest) const MAX_HEAD: usize = 64 << 10;
 
 /// Why there is no head.
 #[derive(Debug, PartialEq)]
-pub(super) enum Malformed {
+pub(in crate::guest) enum Malformed {
     /// The output ended before the head did.
     Ended,
     /// It is not a head; the text says why, for the log.
@@ -34,16 +34,18 @@ impl From<String> for Malformed {
 ///
 /// # Errors
 /// What is wrong with the output, for the log.
-pub(super) async fn read(mut output: mpsc::Receiver<Bytes>) -> Result<Response<WasiBody>, Malformed> {
-    let mut seen = BytesMut::new();
+pub(in crate::guest) async fn read(mut output: mpsc::Receiver<Bytes>) -> Result<Response<WasiBody>, Malformed> {
+    let (mut seen, mut lines) = (BytesMut::new(), Lines::default());
     loop {
-        if let Some((length, rest)) = blank_line(&seen) {
+        // The same head for the same bytes, however they were written: what lies beyond the limit is not looked at.
+        let within = seen.len().min(MAX_HEAD);
+        if let Some((length, rest)) = lines.blank(&seen[..within]) {
             let response = parse(&seen[..length])?;
             let left = seen.split_off(rest).freeze();
             let length = content_length(&response)?;
             return Ok(response.map(|()| Output { first: Some(left), output, left: length }.boxed_unsync()));
         }
-        if seen.len() > MAX_HEAD {
+        if seen.len() >= MAX_HEAD {
             return Err(format!("no blank line within the first {MAX_HEAD} bytes").into());
         }
         match output.recv().await {
@@ -53,19 +55,29 @@ pub(super) async fn read(mut output: mpsc::Receiver<Bytes>) -> Result<Response<W
     }
 }
 
-/// Where the header lines end and where the body begins. Lines end in LF or CR LF.
-fn blank_line(seen: &[u8]) -> Option<(usize, usize)> {
-    let mut line = 0;
-    for (at, byte) in seen.iter().enumerate() {
-        if *byte == b'\n' {
-            let text = &seen[line..at];
-            if text.is_empty() || text == b"\r" {
-                return Some((line, at + 1));
+/// Looks for the blank line. Remembers how far it is: a command may write byte by byte.
+#[derive(Default)]
+struct Lines {
+    /// Where the line begins that has not ended yet.
+    line: usize,
+    /// What was looked at.
+    looked: usize,
+}
+
+impl Lines {
+    /// Where the header lines end and where the body begins. Lines end in LF or CR LF. `seen` has grown since the last
+    /// call.
+    fn blank(&mut self, seen: &[u8]) -> Option<(usize, usize)> {
+        while let Some(ahead) = seen[self.looked..].iter().position(|byte| *byte == b'\n') {
+            let (line, end) = (self.line, self.looked + ahead);
+            (self.line, self.looked) = (end + 1, end + 1);
+            if matches!(&seen[line..end], b"" | b"\r") {
+                return Some((line, end + 1));
             }
-            line = at + 1;
         }
+        self.looked = seen.len();
+        None
     }
-    None
 }
 
 fn parse(head: &[u8]) -> Result<Response<()>, String> {
@@ -192,6 +204,26 @@ mod tests {
         assert!(answer(&["X: 1\n\nhello"]).await.is_err());
         assert!(answer(&["Status: 100\n\n"]).await.is_err());
         assert!(answer(&["Content-Type: a/b\nContent-Length: +1\n\nx"]).await.is_err());
+    }
+
+    /// A map of headers panics when it gets too large; a head within the limit does not make it so large.
+    #[tokio::test]
+    async fn a_head_that_is_too_long_is_refused_however_it_is_written() {
+        let letters = ('a'..='z').chain('0'..='9').collect::<Vec<_>>();
+        let mut head = String::from("Content-Type: a/b\n");
+        for number in 0..36 * 36 * 36 {
+            let letter = |power: usize| letters[number / power % letters.len()];
+            head.extend([letter(1296), letter(36), letter(1), ':', '\n']);
+        }
+        head += "\n";
+        for length in [MAX_HEAD / 2, MAX_HEAD, head.len()] {
+            let (first, second) = head.split_at(length);
+            let (sender, receiver) = mpsc::channel(2);
+            sender.try_send(Bytes::copy_from_slice(first.as_bytes())).expect("room");
+            sender.try_send(Bytes::copy_from_slice(second.as_bytes())).expect("room");
+            drop(sender);
+            assert!(matches!(read(receiver).await, Err(Malformed::Broken(_))), "{length}");
+        }
     }
 
     #[tokio::test]

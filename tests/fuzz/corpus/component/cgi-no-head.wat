@@ -1,0 +1,11 @@
+;; Its output is no response.
+(module
+  (import "wasi_snapshot_preview1" "fd_write" (func (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "proc_exit" (func (param i32)))
+  (import "wasi_snapshot_preview1" "poll_oneoff" (func (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_read" (func (param i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 2 8)
+  (data (i32.const 1024) "\40\04\00\00\05\00\00\00")
+  (data (i32.const 1088) "\68\65\6c\6c\6f")
+  (func (export "work") (result i32) i32.const 1)
+  (@custom "plan" "\00\00\00\00\01\90\01\82"))

@@ -1,0 +1,18 @@
+;; Handles that are none.
+(module
+  (import "wasi:http/types@0.2.12" "[constructor]fields" (func (result i32)))
+  (import "wasi:http/types@0.2.12" "[method]fields.append" (func (param i32 i32 i32 i32 i32 i32)))
+  (import "wasi:http/types@0.2.12" "[constructor]outgoing-response" (func (param i32) (result i32)))
+  (import "wasi:http/types@0.2.12" "[method]outgoing-response.body" (func (param i32 i32)))
+  (import "wasi:http/types@0.2.12" "[static]response-outparam.set" (func (param i32 i32 i32 i32 i64 i32 i32 i32 i32)))
+  (import "wasi:http/types@0.2.12" "[method]outgoing-body.write" (func (param i32 i32)))
+  (import "wasi:http/types@0.2.12" "[static]outgoing-body.finish" (func (param i32 i32 i32 i32)))
+  (import "wasi:http/types@0.2.12" "[resource-drop]incoming-request" (func (param i32)))
+  (import "wasi:io/streams@0.2.12" "[method]output-stream.blocking-write-and-flush" (func (param i32 i32 i32 i32)))
+  (import "wasi:io/streams@0.2.12" "[resource-drop]output-stream" (func (param i32)))
+  (memory (export "memory") 1 4)
+  (data (i32.const 1024) "content-type")
+  (data (i32.const 1088) "text/plain")
+  (data (i32.const 1152) "hello there")
+  (func (export "work") (result i32) i32.const 1)
+  (@custom "plan" "\00\00\00\03\c0\c1\04\1f\c2\20\c3\ff\00\00\00\00\00\06\c0\01\c1\00"))

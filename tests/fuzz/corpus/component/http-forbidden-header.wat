@@ -1,0 +1,18 @@
+;; Sets a header of the connection.
+(module
+  (import "wasi:http/types@0.2.12" "[constructor]fields" (func (result i32)))
+  (import "wasi:http/types@0.2.12" "[method]fields.append" (func (param i32 i32 i32 i32 i32 i32)))
+  (import "wasi:http/types@0.2.12" "[constructor]outgoing-response" (func (param i32) (result i32)))
+  (import "wasi:http/types@0.2.12" "[method]outgoing-response.body" (func (param i32 i32)))
+  (import "wasi:http/types@0.2.12" "[static]response-outparam.set" (func (param i32 i32 i32 i32 i64 i32 i32 i32 i32)))
+  (import "wasi:http/types@0.2.12" "[method]outgoing-body.write" (func (param i32 i32)))
+  (import "wasi:http/types@0.2.12" "[static]outgoing-body.finish" (func (param i32 i32 i32 i32)))
+  (import "wasi:http/types@0.2.12" "[resource-drop]incoming-request" (func (param i32)))
+  (import "wasi:io/streams@0.2.12" "[method]output-stream.blocking-write-and-flush" (func (param i32 i32 i32 i32)))
+  (import "wasi:io/streams@0.2.12" "[resource-drop]output-stream" (func (param i32)))
+  (memory (export "memory") 1 4)
+  (data (i32.const 1024) "connection")
+  (data (i32.const 1088) "text/plain")
+  (data (i32.const 1152) "hello there")
+  (func (export "work") (result i32) i32.const 1)
+  (@custom "plan" "\00\00\00\07\20\00\01\22\90\0a\91\0a\00\02\22\03\23\00\04\21\00\23\00\00\00\00\00\00\05\41\81\08\51\92\0b\83\09\51\06\41\00\00\83"))

@@ -1,0 +1,104 @@
+//! `plugin.toml`: what is accepted means what it says, what is refused is refused with places and remedies.
+//!
+//! The input is the file. Checked:
+//! * each fault is of this file, on a line of it, and says what to do;
+//! * the parser accepts nothing that the published schema refuses, and complains of no key or type that it allows;
+//! * a manifest that is written again, every default included, is the same manifest.
+
+use std::{fmt::Write as _, sync::LazyLock};
+
+use wasmbay::{
+    config::{Lane, Manifest, Methods, OnDisconnect, manifest_schema},
+    diagnostic::Diagnostic,
+    units::Interval,
+};
+
+use crate::schema::Schema;
+
+static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema::new(manifest_schema()));
+
+/// Runs one input.
+///
+/// # Panics
+/// When one of the properties does not hold.
+pub fn run(input: &[u8]) {
+    // Whoever reads the file refuses what is no text.
+    let Ok(text) = std::str::from_utf8(input) else { return };
+    let json = toml::from_str::<toml::Table>(text).ok().and_then(|table| serde_json::to_value(table).ok());
+    let refusal = json.as_ref().and_then(|json| SCHEMA.refusal(json));
+    match Manifest::parse(text, Manifest::FILE) {
+        Ok(manifest) => {
+            assert_eq!(refusal, None, "the schema refuses what the parser accepts");
+            let again = written(&manifest);
+            assert_eq!(Manifest::parse(&again, Manifest::FILE).as_ref(), Ok(&manifest), "{again}");
+        }
+        Err(faults) => {
+            assert!(!faults.is_empty(), "refused without a reason");
+            faults.iter().for_each(|fault| check(fault, text));
+            // Of what is no TOML, or more than JSON can hold, a schema says nothing.
+            if json.is_some() && refusal.is_none() {
+                let fault = faults.iter().find(|fault| of_shape(fault));
+                assert_eq!(fault, None, "the schema accepts what the parser refuses");
+            }
+        }
+    }
+}
+
+/// Whether a schema can complain of it too: of a key, or of a type.
+fn of_shape(fault: &Diagnostic) -> bool {
+    let Some((_, said)) = fault.message.split_once("` ") else { return false };
+    said.starts_with("is an unknown key")
+        || said.starts_with("is missing")
+        || (said.starts_with("must be ") && said.contains(", not "))
+}
+
+fn check(fault: &Diagnostic, text: &str) {
+    assert_eq!(fault.file.to_str(), Some(Manifest::FILE), "{fault}");
+    let lines = text.split('\n').count();
+    assert!(fault.line.is_none_or(|line| (1..=lines).contains(&line)), "{fault} is on no line of the file");
+    assert!(!fault.to_string().contains('\n'), "{fault} is more than a line");
+    // What must stand there instead, and where TOML ends, say by themselves what to do.
+    let says_it = ["must be ", "is not one of ", "not TOML"].iter().any(|words| fault.message.contains(words));
+    assert!(says_it || fault.remedy.is_some(), "{fault} does not say what to do");
+}
+
+/// The manifest with every value written out.
+fn written(manifest: &Manifest) -> String {
+    let Manifest { name, version, component, lane, on_disconnect, routes, limits, instances, grants, build } = manifest;
+    let quoted = |text: &str| toml::Value::from(text).to_string();
+    let path = |path: &std::path::Path| quoted(path.to_str().expect("it was read from text"));
+    let time = |time| quoted(&Interval(time).to_string());
+    let list = |items: Vec<String>| format!("[{}]", items.join(", "));
+    let mut text = format!(
+        "manifest = 1\nname = {}\nversion = {}\ncomponent = {}\n",
+        quoted(name),
+        quoted(version),
+        path(component)
+    );
+    let lane = if *lane == Lane::Io { "io" } else { "compute" };
+    let end = if *on_disconnect == OnDisconnect::Cancel { "cancel" } else { "finish" };
+    let mut put = |line: String| writeln!(text, "{line}").expect("a string takes all");
+    put(format!("lane = {lane:?}\non_disconnect = {end:?}"));
+    for route in routes {
+        put(format!("[[route]]\npath = {}", quoted(&route.path)));
+        if let Methods::Only(methods) = &route.methods {
+            put(format!("methods = {}", list(methods.iter().map(|method| quoted(method.as_str())).collect())));
+        }
+        route.host.iter().for_each(|host| put(format!("host = {}", quoted(host))));
+    }
+    put("[limits]".to_owned());
+    limits.fuel.iter().for_each(|fuel| put(format!("fuel = \"{fuel}\"")));
+    put(format!("cpu = {}\ntimeout = {}", time(limits.cpu), time(limits.timeout)));
+    put(format!("stream_idle = {}\nmemory = \"{}\"", time(limits.stream_idle), limits.memory));
+    put(format!("request_body = \"{}\"\nresponse_body = \"{}\"", limits.request_body, limits.response_body));
+    put(format!("max_concurrent = {}\nqueue = {}", limits.max_concurrent, limits.queue));
+    put(format!("queue_timeout = {}\nafter_response = {}", time(limits.queue_timeout), time(limits.after_response)));
+    put(format!("[instances]\nmax_requests = {}", instances.max_requests));
+    put(format!("max_concurrent = {}", instances.max_concurrent));
+    put(format!("[grants]\nplugins = {}", list(grants.plugins.iter().map(|name| quoted(name)).collect())));
+    if let Some(build) = build {
+        put(format!("[build]\ncommand = {}", quoted(&build.command)));
+        put(format!("watch = {}", list(build.watch.iter().map(|part| path(part)).collect())));
+    }
+    text
+}
