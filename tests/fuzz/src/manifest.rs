@@ -94,7 +94,7 @@ fn written(manifest: &Manifest) -> String {
     put(format!("max_concurrent = {}\nqueue = {}", limits.max_concurrent, limits.queue));
     put(format!("queue_timeout = {}\nafter_response = {}", time(limits.queue_timeout), time(limits.after_response)));
     put(format!("[instances]\nmax_requests = {}", instances.max_requests));
-    put(format!("max_concurrent = {}", instances.max_concurrent));
+    put(format!("max_concurrent = {}\nwarm = {}", instances.max_concurrent, instances.warm));
     put(format!("[grants]\nplugins = {}", list(grants.plugins.iter().map(|name| quoted(name)).collect())));
     if let Some(build) = build {
         put(format!("[build]\ncommand = {}", quoted(&build.command)));
