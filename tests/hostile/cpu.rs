@@ -46,9 +46,7 @@ pub(crate) async fn g_05_wait_for_ever() {
         assert_eq!(scene.code(&format!("/p{number}/wait?ms=600000")).await, "timeout", "{kind:?}");
     }
     // What they held is free again.
-    scene
-        .until("no slot is taken", |page| page.has("wasmbay_instance_slots_taken{lane=\"compute\"} 0"))
-        .await;
+    scene.until("no slot is taken", |page| page.has("wasmbay_instance_slots_taken{lane=\"compute\"} 0")).await;
     scene.end().await;
 }
 
@@ -104,7 +102,8 @@ pub(crate) async fn g_35_a_clock_for_timing_attacks() {
         let told = scene.get(&format!("/p{number}/clocks")).await;
         let told: serde_json::Value = serde_json::from_slice(&told.body).expect("JSON");
         assert_eq!(told["resolution_ns"], 1_000_000);
-        let times: Vec<_> = told["monotonic_ns"].as_array().expect("readings").iter().filter_map(|time| time.as_u64()).collect();
+        let times: Vec<_> =
+            told["monotonic_ns"].as_array().expect("readings").iter().filter_map(|time| time.as_u64()).collect();
         assert_eq!(times.len(), 100, "{told}");
         for pair in times.windows(2) {
             let step = pair[1] - pair[0];

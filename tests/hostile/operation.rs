@@ -102,7 +102,7 @@ pub(crate) async fn o_09_every_instance_taken() {
     let limits = "[limits]\nqueue = 4\nqueue_timeout = \"1m\"\ntimeout = \"2m\"";
     let full = Plugin::new("p0", "compute", "http02.wasm").with(limits);
     // The canary is of the other lane: no slot of this one is anybody else's.
-    let scene = Scene::apart(&POOLS.replace("compute_instances = 64", "compute_instances = 8"), vec![full]).await;
+    let scene = Scene::apart(&POOLS.replace("compute_instances = 32", "compute_instances = 8"), vec![full]).await;
     let [taken, waiting] = ["wasmbay_instance_slots_taken", "wasmbay_waiting"];
     let mut held = Vec::new();
     for _ in 0..6 {

@@ -103,7 +103,9 @@ pub(crate) async fn g_15_names_that_are_the_connections() {
     assert_eq!(scene.add("both", |dir| text::write(dir, "both", "", &both)).await, [""; 0]);
     // A CGI guest writes its head by itself.
     let raw: String = lines.iter().map(|(name, value)| format!("%0d%0a{name}:{value}")).collect();
-    for path in ["/both".to_owned(), format!("/p0/location?to=http://x/{raw}"), format!("/p1/location?to=http://x/{raw}")] {
+    for path in
+        ["/both".to_owned(), format!("/p0/location?to=http://x/{raw}"), format!("/p1/location?to=http://x/{raw}")]
+    {
         for protocol in Protocol::BOTH {
             let answer = scene.connect_by(protocol).await.get(&format!("/a{path}")).await.expect("an answer");
             // Refused with its guest, or without these names.
@@ -123,7 +125,8 @@ pub(crate) async fn g_15_names_that_are_the_connections() {
 
 pub(crate) async fn g_16_lengths_that_lie() {
     let mut scene = Scene::set(each(&EVERYWHERE[4..], "")).await;
-    for (name, lengths) in [("short", &["3"][..]), ("long", &["300"]), ("twice", &["5", "5"]), ("differ", &["5", "6"])] {
+    for (name, lengths) in [("short", &["3"][..]), ("long", &["300"]), ("twice", &["5", "5"]), ("differ", &["5", "6"])]
+    {
         let lines: Vec<_> = lengths.iter().map(|length| ("content-length", *length)).collect();
         let guest = text::with_header_lines("hello", &lines, &[]);
         assert_eq!(scene.add(name, |dir| text::write(dir, name, "", &guest)).await, [""; 0]);
@@ -132,15 +135,16 @@ pub(crate) async fn g_16_lengths_that_lie() {
         let both = get(&format!("/a/{name}"), "Host: localhost\r\n") + &second;
         let answer = exchange(&scene.mark(), &both).await.expect("a connection");
         match statuses(&answer)[..] {
-            [502 | 500, 200] | [200, 200] => assert!(answer.ends_with("hello from 0.2\n"), "{name}: {answer}"),
+            [502 | 500, 200] | [200, 200] => assert!(answer.contains("hello from 0.2\n"), "{name}: {answer}"),
             [_] | [] => {}
             _ => panic!("{name}: {answer}"),
         }
         for protocol in Protocol::BOTH {
             // The client checks the length of what it gets whole.
             if let Ok(answer) = scene.connect_by(protocol).await.get(&format!("/a/{name}")).await {
-                let engine_took_one = name == "twice" && answer.text() == "hello";
-                assert!(answer.status.is_server_error() || engine_took_one, "{name} {protocol:?}: {answer:?}");
+                // The second of two is not taken from the guest, and the first is right.
+                let took_one = lengths.len() == 2 && answer.text() == "hello";
+                assert!(answer.status.is_server_error() || took_one, "{name} {protocol:?}: {answer:?}");
             }
         }
     }

@@ -11,13 +11,15 @@ use crate::{
 };
 
 /// Requests at once that the slots of a lane have room for: what is not kept for calls.
-const AT_ONCE: usize = 48;
+const AT_ONCE: usize = 24;
 
 /// Fills every warm slot once and more, and lets go.
 pub(crate) async fn warm(stage: &Stage) {
     let limits = "[limits]\nmemory = \"32MiB\"\ntimeout = \"1m\"\nqueue_timeout = \"1m\"\ncpu = \"20s\"";
-    let plugins: Vec<_> =
-        (0..).zip(EVERYWHERE).map(|(n, (file, lane)): (usize, _)| Plugin::new(&format!("warm{n}"), lane, file).with(limits)).collect();
+    let plugins: Vec<_> = (0..)
+        .zip(EVERYWHERE)
+        .map(|(n, (file, lane)): (usize, _)| Plugin::new(&format!("warm{n}"), lane, file).with(limits))
+        .collect();
     let folders: Vec<_> = plugins.iter().map(|plugin| plugin.folder().to_owned()).collect();
     plugins.iter().for_each(|plugin| plugin.write(&stage.folder()).expect("the plugin can be written"));
     stage.decided(&folders).await;
@@ -26,7 +28,10 @@ pub(crate) async fn warm(stage: &Stage) {
             for path in ["pages?mib=8", "wait?ms=300"] {
                 let asked: Vec<_> = (0..AT_ONCE).map(|_| stage.ask(&format!("/{folder}/{path}"))).collect();
                 for asked in asked {
-                    assert!(asked.await.expect("no panic").expect("an answer").status.as_u16() < 500, "{folder} {path}");
+                    assert!(
+                        asked.await.expect("no panic").expect("an answer").status.as_u16() < 500,
+                        "{folder} {path}"
+                    );
                 }
             }
         }
@@ -47,7 +52,8 @@ pub(crate) async fn check(stage: &Stage) {
     let baseline = *stage.baseline.get().expect("it was warmed");
     let most = baseline + baseline / 20;
     let now = settled(stage, |rss| rss <= most).await;
-    let _ = writeln!(std::io::stderr(), "at rest: {} before the first attack, {} after the last", mib(baseline), mib(now));
+    let _ =
+        writeln!(std::io::stderr(), "at rest: {} before the first attack, {} after the last", mib(baseline), mib(now));
     assert!(now <= most, "{} at rest before the first attack, {} after the last", mib(baseline), mib(now));
 }
 

@@ -9,6 +9,7 @@ use std::{
         Arc, LazyLock,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Instant,
 };
 
 use rustls::pki_types::CertificateDer;
@@ -46,6 +47,7 @@ pub(crate) struct Scene {
     canary: Option<Canary>,
     /// The attacker's folders that this row has made.
     folders: Vec<String>,
+    begun: Instant,
 }
 
 /// Whose host it is.
@@ -77,7 +79,7 @@ impl Deref for Scene {
 /// The shared host, started if it is not there or not to be relied on.
 async fn shared() -> OwnedRwLockWriteGuard<Option<Stage>> {
     let mut guard = SHARED.clone().write_owned().await;
-    if !guard.as_mut().is_some_and(Stage::is_sound) {
+    if !guard.as_ref().is_some_and(Stage::is_sound) {
         *guard = None;
         STARTED.fetch_add(1, Ordering::Relaxed);
         let stage = Stage::start(POOLS, |_| {}).await;
@@ -119,7 +121,15 @@ impl Scene {
     /// The shared host for a row that only waits, beside others that do: it has no use for figures of the whole host,
     /// and its plugins have names of their own.
     pub(crate) async fn beside(plugins: Vec<Plugin>) -> Self {
-        Self::on(Hold::Beside(shared().await.downgrade()), plugins).await
+        let guard = SHARED.clone().read_owned().await;
+        let guard = match guard.as_ref() {
+            Some(stage) if stage.is_sound() => guard,
+            _ => {
+                drop(guard);
+                shared().await.downgrade()
+            }
+        };
+        Self::on(Hold::Beside(guard), plugins).await
     }
 
     /// A host of its own, with these settings.
@@ -134,7 +144,7 @@ impl Scene {
     }
 
     async fn on(host: Hold, plugins: Vec<Plugin>) -> Self {
-        let mut scene = Self { host, canary: None, folders: Vec::new() };
+        let mut scene = Self { host, canary: None, folders: Vec::new(), begun: Instant::now() };
         for plugin in plugins {
             plugin.write(&scene.folder()).expect("the plugin can be written");
             scene.folders.push(plugin.folder().to_owned());
@@ -148,7 +158,7 @@ impl Scene {
     pub(crate) async fn secured(settings: &str, trusted: CertificateDer<'static>) -> Self {
         let stage = Stage::start(settings, |_| {}).await;
         let canary = secure_canary(stage.addr(), trusted);
-        Self { host: Hold::Own(Box::new(stage)), canary: Some(canary), folders: Vec::new() }
+        Self { host: Hold::Own(Box::new(stage)), canary: Some(canary), folders: Vec::new(), begun: Instant::now() }
     }
 
     /// Lets another canary sing, over connections that are opened otherwise.
@@ -170,7 +180,7 @@ impl Scene {
     /// Ends the canary's song, takes the attacker's plugins away, and sees that nothing of the attack is left.
     pub(crate) async fn end(mut self) {
         let song = self.canary.take().expect("a scene ends once").unharmed().await;
-        tell(&song);
+        self.tell(&song);
         let mine = !matches!(self.host, Hold::Beside(_));
         self.until("nothing of the attack is left", |page| left(page, mine).is_empty()).await;
         assert_eq!(self.page().await.sum("wasmbay_panics_total", &[]), 0.0, "the host panicked");
@@ -181,6 +191,16 @@ impl Scene {
         self.gone(&folders).await;
     }
 
+    /// Says what the canary saw, past the test harness's own capture: it is a result.
+    fn tell(&self, song: &Song) {
+        let _ = writeln!(
+            std::io::stderr(),
+            "{}, {:.1} s: the canary had {song}",
+            name(),
+            self.begun.elapsed().as_secs_f64()
+        );
+    }
+
     /// Lets the canary fall silent, before the host is told to end: what it had until then.
     pub(crate) async fn hush(&mut self) -> Song {
         self.canary.take().expect("a scene has a canary").unharmed().await
@@ -188,7 +208,7 @@ impl Scene {
 
     /// The exit code of a host of this row's own that has been told to end.
     pub(crate) async fn exited(mut self, song: Song) -> Option<i32> {
-        tell(&song);
+        self.tell(&song);
         self.folders.clear();
         let Hold::Own(stage) = std::mem::replace(&mut self.host, Hold::Over) else { panic!("the host is shared") };
         stage.serving.ended().await.expect("it ends")
@@ -202,9 +222,4 @@ impl Drop for Scene {
             self.spoil();
         }
     }
-}
-
-/// Says what the canary saw, past the test harness's own capture: it is a result.
-fn tell(song: &Song) {
-    let _ = writeln!(std::io::stderr(), "{}: the canary had {song}", name());
 }

@@ -19,7 +19,8 @@ use crate::{
 
 /// A slow client's plugin, named so that other rows' are not in its way.
 fn plugin(name: &str) -> Plugin {
-    Plugin::new(name, "io", "http02.wasm").with("[limits]\ntimeout = \"2m\"\nstream_idle = \"2m\"\nmax_concurrent = 1000")
+    Plugin::new(name, "io", "http02.wasm")
+        .with("[limits]\ntimeout = \"2m\"\nstream_idle = \"2m\"\nmax_concurrent = 16\nqueue_timeout = \"2m\"")
 }
 
 /// Connections that were cut for this reason.
@@ -91,8 +92,7 @@ pub(crate) async fn c_05_a_large_response_that_is_not_read() {
 pub(crate) async fn c_06_stalled_handshakes() {
     let (authority, certificate) = Authority::new().expect("a certificate");
     let files = authority.files();
-    let settings =
-        format!("[tls]\ncertificate = {:?}\nkey = {:?}\n", files.certificate.as_path(), files.key.as_path());
+    let settings = format!("[tls]\ncertificate = {:?}\nkey = {:?}\n", files.certificate.as_path(), files.key.as_path());
     let scene = Scene::secured(&settings, certificate.clone()).await;
     let count = if soak() { 1000 } else { 100 };
     let mark = Mark { addr: scene.addr(), plugin: "/a" };

@@ -31,7 +31,7 @@ use wasmbay_tests::{
 const TENANTS: &str = "[tenant.a]\nfolder = \"a\"\nprefix = \"/a\"\n[tenant.c]\nfolder = \"c\"\nprefix = \"/c\"\n";
 
 /// Pools of ordinary size for tests: enough for every row, little enough to be filled by one.
-pub(crate) const POOLS: &str = "io_instances = 64\ncompute_instances = 64\nmax_memory = \"64MiB\"\n";
+pub(crate) const POOLS: &str = "io_instances = 32\ncompute_instances = 32\nmax_memory = \"64MiB\"\n";
 
 /// The path of the other tenant's plugin.
 pub(crate) const CANARY: &str = "/c/canary/hello";
@@ -79,8 +79,8 @@ impl Stage {
     }
 
     /// Whether it is to be relied on.
-    pub(crate) fn is_sound(&mut self) -> bool {
-        !self.spoilt.load(Ordering::Acquire) && matches!(self.serving.child.try_wait(), Ok(None))
+    pub(crate) fn is_sound(&self) -> bool {
+        !self.spoilt.load(Ordering::Acquire) && self.serving.rss().is_ok()
     }
 
     /// Where clients connect.

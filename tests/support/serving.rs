@@ -85,12 +85,19 @@ pub async fn serve_over(dir: &Path, data: &Path, change: impl FnOnce(&mut Comman
     Ok(Serving { child, out, ready, _data: None })
 }
 
-/// Lets a command be started by another one. Where its log goes has to be said again.
+/// Lets a command be started by another one. Its log goes nowhere, unless that is said again.
 pub fn wrap(command: &mut Command, by: &[&str]) {
     let inner = command.as_std();
     let (program, words) = (inner.get_program().to_owned(), inner.get_args().map(ToOwned::to_owned));
     let mut outer = Command::new(by[0]);
-    outer.args(&by[1..]).arg(program).args(words).stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
+    outer
+        .args(&by[1..])
+        .arg(program)
+        .args(words)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .kill_on_drop(true);
     for (name, value) in inner.get_envs() {
         if let Some(value) = value {
             outer.env(name, value);

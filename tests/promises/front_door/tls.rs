@@ -16,7 +16,7 @@ use wasmbay_tests::{
     tls::{Authority, connect},
 };
 
-use super::{Door, SHORT};
+use super::Door;
 
 fn secured(authority: &Authority, limits: Limits) -> anyhow::Result<Door> {
     // Looked at so often that a change is taken up in no time.
