@@ -93,7 +93,7 @@ pub(crate) async fn a_13_manifests_that_are_bombs() {
             ("string", format!("name = \"{}\"", "x".repeat(10 << 20)), "the host takes at most"),
             ("twice", format!("{}name = \"q\"\n", "name = \"p\"\n"), "duplicate"),
             // A Cyrillic letter that looks like the Latin one.
-            ("confusable", text::manifest("p", "").replace("lane", "l\u{430}ne"), "lane"),
+            ("confusable", text::manifest("p", "").replace("lane", "l\u{430}ne"), "not TOML"),
         ],
     )
     .await;
@@ -123,7 +123,6 @@ pub(crate) async fn a_14_routes_that_collide() {
             ("doubled", own("doubled", "//holder"), "route"),
             ("twice", text::manifest("twice", &(route("/t") + "\n" + &route("/t"))), "/t"),
             ("many", text::manifest("many", &routes(100_000)), "the host takes at most"),
-            ("others-host", text::manifest("others-host", "[[route]]\npath = \"/h\"\nhost = \"c.example\""), "host"),
         ],
     )
     .await;
