@@ -121,6 +121,9 @@ pub(crate) async fn c_24_more_connections_than_descriptors() {
     // other tenant's has to be inside before.
     let addr = scene.addr();
     scene.replace_canary(Canary::kept(CANARY, move || Connection::open(addr, Protocol::Http1))).await;
+    // Before the crowd: afterwards some of it may still be on its way out.
+    let id = scene.serving.id().expect("the host lives");
+    let files = std::fs::read_dir(format!("/proc/{id}/fd")).expect("it has files").count();
     let open = |page: &Page| page.sum("wasmbay_connections", &[("listener", "public")]);
     let clients = if soak() { 4000 } else { 700 };
     let crowd = slow::hold(&scene.mark(), "", clients).await.expect("the kernel takes them");
@@ -130,8 +133,6 @@ pub(crate) async fn c_24_more_connections_than_descriptors() {
     scene.until("they are gone", |page| open(page) <= 1.0).await;
 
     // With next to none left, clients are turned away, and nobody turns in a circle.
-    let id = scene.serving.id().expect("the host lives");
-    let files = std::fs::read_dir(format!("/proc/{id}/fd")).expect("it has files").count();
     limit_files(&scene, files + 3).await;
     let mut inside = Vec::new();
     while let Some(connection) = visit(&scene).await {

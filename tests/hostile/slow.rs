@@ -19,8 +19,7 @@ use crate::{
 
 /// A slow client's plugin, named so that other rows' are not in its way.
 fn plugin(name: &str) -> Plugin {
-    Plugin::new(name, "io", "http02.wasm")
-        .with("[limits]\ntimeout = \"2m\"\nstream_idle = \"2m\"\nmax_concurrent = 16")
+    Plugin::new(name, "io", "http02.wasm").with("[limits]\ntimeout = \"2m\"\nstream_idle = \"2m\"\nmax_concurrent = 16")
 }
 
 /// Connections that were cut for this reason.
