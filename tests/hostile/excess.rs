@@ -1,8 +1,11 @@
 //! Guests that ask the host for more than it gives.
 
-use wasmbay_tests::house::House;
+use wasmbay_tests::serving::Page;
 
-use crate::scene::{EVERYWHERE, HTTP, Scene};
+use crate::{
+    scene::{EVERYWHERE, HTTP, Scene},
+    stage::of,
+};
 
 /// Far more than any of these takes, so that what ends a guest is the cap.
 const LONG: &str = "[limits]\ncpu = \"20s\"\ntimeout = \"60s\"";
@@ -18,8 +21,7 @@ async fn assert_map_is_full(scene: &Scene, kind: &str, path: &str, error: &str) 
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn g_13_a_million_headers() {
+pub(crate) async fn g_13_a_million_headers() {
     let scene = Scene::of(&HTTP, LONG).await;
     for (number, kind) in HTTP.iter().enumerate() {
         // As many as fit into 64 KiB, bookkeeping included.
@@ -29,8 +31,7 @@ async fn g_13_a_million_headers() {
     scene.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn g_14_a_header_that_is_too_long_and_names_that_are_none() {
+pub(crate) async fn g_14_a_header_that_is_too_long_and_names_that_are_none() {
     let scene = Scene::of(&HTTP, LONG).await;
     for (number, kind) in HTTP.iter().enumerate() {
         for kib in [65, 8000] {
@@ -47,8 +48,7 @@ async fn g_14_a_header_that_is_too_long_and_names_that_are_none() {
     scene.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn g_28_ten_megabytes_in_one_call() {
+pub(crate) async fn g_28_ten_megabytes_in_one_call() {
     let scene = Scene::of(&HTTP, LONG).await;
     for number in 0..HTTP.len() {
         for kib in [8193, 10 << 10] {
@@ -60,8 +60,7 @@ async fn g_28_ten_megabytes_in_one_call() {
     scene.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn g_29_a_million_handles() {
+pub(crate) async fn g_29_a_million_handles() {
     let scene = Scene::of(&HTTP, LONG).await;
     for (number, kind) in HTTP.iter().enumerate() {
         let inside = scene.trap(&format!("/p{number}/handles")).await;
@@ -77,8 +76,7 @@ async fn g_29_a_million_handles() {
     scene.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn g_31_more_random_bytes_than_there_are() {
+pub(crate) async fn g_31_more_random_bytes_than_there_are() {
     let scene = Scene::of(&HTTP, LONG).await;
     for (number, kind) in HTTP.iter().enumerate() {
         for more in [u64::MAX, (64 << 10) + 1] {
@@ -97,15 +95,14 @@ async fn g_31_more_random_bytes_than_there_are() {
     scene.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn g_32_a_flood_of_log_lines() {
+pub(crate) async fn g_32_a_flood_of_log_lines() {
     let scene = Scene::of(&EVERYWHERE, LONG).await;
     for (number, kind) in EVERYWHERE.iter().enumerate() {
-        let dropped = |house: &House| house.metric("wasmbay_guest_log_lines_dropped_total", &format!("p{number}"));
+        let dropped = |page: &Page| of(page, "wasmbay_guest_log_lines_dropped_total", &format!("p{number}"));
         assert_eq!(scene.get(&format!("/p{number}/print?long=10000")).await.status, 200, "{kind:?}");
-        assert_eq!(dropped(&scene.house), 0.0, "{kind:?}: what fits is kept");
+        assert_eq!(dropped(&scene.page().await), 0.0, "{kind:?}: what fits is kept");
         assert_eq!(scene.get(&format!("/p{number}/print?long=4000000")).await.status, 200, "{kind:?}");
-        scene.house.until("the rest is dropped and counted", |house| dropped(house) > 400.0).await;
+        scene.until("the rest is dropped and counted", |page| dropped(page) > 400.0).await;
     }
     scene.end().await;
 }

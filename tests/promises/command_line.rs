@@ -1,84 +1,19 @@
 //! The binary as scripts see it: one line on standard output, exit codes, signals.
 
-use std::{path::Path, process::Stdio};
-
-use anyhow::Context;
 use tempfile::TempDir;
-use tokio::{
-    io::{AsyncBufReadExt, BufReader, Lines},
-    process::{Child, ChildStdout, Command},
-    time::timeout,
-};
+use tokio::process::Command;
 use wasmbay_tests::{
-    client::{Connection, HANG, Protocol},
+    client::{Connection, Protocol},
     house::Plugin,
+    serving::{run, serve, serve_with},
 };
-
-/// A running `wasmbay serve` that has said where it listens.
-pub(crate) struct Serving {
-    pub(crate) child: Child,
-    out: Lines<BufReader<ChildStdout>>,
-    ready: String,
-    _data: TempDir,
-}
-
-fn wasmbay(words: &[&str]) -> Command {
-    let bin = std::env::var_os("WASMBAY_BIN").expect("WASMBAY_BIN names the built binary");
-    let mut command = Command::new(bin);
-    command.args(words).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
-    command
-}
-
-/// The exit code and standard output of a command that ends by itself.
-async fn run(words: &[&str]) -> (Option<i32>, String) {
-    let output = timeout(HANG, wasmbay(words).output()).await.expect("it does not end").expect("it starts");
-    (output.status.code(), String::from_utf8(output.stdout).expect("text"))
-}
-
-/// Serves this folder until the test ends.
-pub(crate) async fn serve(dir: &Path) -> anyhow::Result<Serving> {
-    serve_with(dir, |_| {}).await
-}
-
-/// The same with a command that was changed before it started.
-pub(crate) async fn serve_with(dir: &Path, change: impl FnOnce(&mut Command)) -> anyhow::Result<Serving> {
-    let data = TempDir::new()?;
-    let (dir, data_dir) = (dir.to_string_lossy(), data.path().to_string_lossy());
-    let any = "127.0.0.1:0";
-    let mut command = wasmbay(&["serve", &dir, "--listen", any, "--admin", any, "--data", &data_dir]);
-    change(&mut command);
-    let mut child = command.spawn()?;
-    let mut out = BufReader::new(child.stdout.take().expect("piped")).lines();
-    let ready = timeout(HANG, out.next_line()).await??.context("it ends before it is ready")?;
-    Ok(Serving { child, out, ready, _data: data })
-}
-
-impl Serving {
-    /// What the ready line says after `key=`.
-    pub(crate) fn says(&self, key: &str) -> &str {
-        let words = self.ready.split(' ');
-        words.filter_map(|word| word.strip_prefix(key)?.strip_prefix('=')).next().expect("an address")
-    }
-
-    async fn signal(&self, name: &str) -> anyhow::Result<()> {
-        let id = self.child.id().expect("it runs").to_string();
-        anyhow::ensure!(Command::new("kill").args(["-s", name, &id]).status().await?.success(), "no signal");
-        Ok(())
-    }
-
-    /// The exit code, once it has ended; what else it printed must be nothing.
-    async fn ended(mut self) -> anyhow::Result<Option<i32>> {
-        assert_eq!(timeout(HANG, self.out.next_line()).await??, None, "one line alone");
-        Ok(timeout(HANG, self.child.wait()).await??.code())
-    }
-}
 
 #[tokio::test]
 async fn a_script_reads_one_line_and_a_signal_ends_it_well() -> anyhow::Result<()> {
     let empty = TempDir::new()?;
     for signal in ["INT", "TERM"] {
         let serving = serve(empty.path()).await?;
-        assert!(serving.ready.starts_with("ready listen=127.0.0.1:"), "{}", serving.ready);
+        assert!(serving.ready().starts_with("ready listen=127.0.0.1:"), "{}", serving.ready());
         let mut connection = Connection::open(serving.says("listen").parse()?, Protocol::Http1).await?;
         assert_eq!(connection.get("/").await?.problem()["code"], "no-route");
         let mut admin = Connection::open(serving.says("admin").parse()?, Protocol::Http1).await?;
@@ -88,35 +23,6 @@ async fn a_script_reads_one_line_and_a_signal_ends_it_well() -> anyhow::Result<(
         serving.signal(signal).await?;
         assert_eq!(serving.ended().await?, Some(0), "{signal}");
     }
-    Ok(())
-}
-
-#[tokio::test]
-async fn the_first_signal_finishes_what_was_begun_and_the_second_does_not() -> anyhow::Result<()> {
-    let dir = TempDir::new()?;
-    Plugin::new("waiter", "io", "http02.wasm").with("[limits]\ntimeout = \"60s\"\n").write(dir.path())?;
-    let serving = serve(dir.path()).await?;
-    let mut connection = Connection::open(serving.says("listen").parse()?, Protocol::Http1).await?;
-    // Longer than any wait of this test: it is only ever cut short.
-    let held = tokio::spawn(async move { connection.get("/waiter/wait?ms=50000").await });
-    let mut metrics = Connection::open(serving.says("admin").parse()?, Protocol::Http1).await?;
-    let in_flight = async {
-        while !metrics
-            .get("/metrics")
-            .await?
-            .text()
-            .contains("wasmbay_in_flight{plugin=\"waiter\",tenant=\"default\"} 1")
-        {}
-        anyhow::Ok(())
-    };
-    timeout(HANG, in_flight).await??;
-    serving.signal("TERM").await?;
-    let draining = async { while metrics.get("/readyz").await.is_ok_and(|answer| answer.status == 200) {} };
-    timeout(HANG, draining).await?;
-    assert!(!held.is_finished(), "the first signal cuts nothing");
-    serving.signal("TERM").await?;
-    assert_eq!(serving.ended().await?, Some(0));
-    assert!(held.await?.is_err(), "the second signal waits for nothing");
     Ok(())
 }
 

@@ -12,18 +12,6 @@ fn at_rest(house: &House) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_request_has_a_fresh_instance() {
-    for (file, lane) in
-        [("http02.wasm", "io"), ("http02.wasm", "compute"), ("http03.wasm", "io"), ("http03.wasm", "compute")]
-    {
-        let house = House::serve(&[Plugin::new("p", lane, file)]).await;
-        for _ in 0..3 {
-            assert_eq!(count(&house).await, 1, "{file} {lane}");
-        }
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn an_instance_serves_as_many_in_turn_as_it_may() {
     for (file, lane) in [("http02.wasm", "io"), ("http02.wasm", "compute"), ("http03.wasm", "io")] {
         let house = House::serve(&[Plugin::new("p", lane, file).with("[instances]\nmax_requests = 3")]).await;

@@ -94,6 +94,11 @@ impl Plugin {
         self
     }
 
+    /// The name of the plugin's folder, below its tenant's if it has one.
+    pub fn folder(&self) -> &str {
+        &self.folder
+    }
+
     /// Writes the plugin's folder under `dir`.
     ///
     /// # Errors

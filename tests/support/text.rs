@@ -52,6 +52,51 @@ pub fn with_fields(body: &str, fields: &str) -> String {
     text
 }
 
+/// A good guest that traps when an instance of it is made, three times out of four.
+pub fn trap_at_random(body: &str) -> String {
+    let import = "(import \"wasi:random/random@0.2.12\" \"get-random-u64\" (func $random (result i64)))";
+    let start = "(start $toss) (func $toss (if (i64.ne (i64.and (call $random) (i64.const 3)) (i64.const 0)) (then unreachable)))";
+    with_fields(body, start).replacen("(module\n", &format!("(module\n  {import}\n"), 1)
+}
+
+/// A guest that answers with `body` and these headers: each by its name and value, at most 32 and 64 bytes, in the
+/// head, or in the trailers.
+///
+/// # Panics
+/// See [`says_times`].
+pub fn with_header_lines(body: &str, head: &[(&str, &str)], trailers: &[(&str, &str)]) -> String {
+    let mut data = String::new();
+    let mut at = 4096;
+    let mut append = |fields: &str, (name, value): &(&str, &str)| {
+        let _ = write!(data, "(data (i32.const {at}) \"{name}\") (data (i32.const {}) \"{value}\")\n", at + 32);
+        let call = format!(
+            "(call $append (local.get {fields}) (i32.const {at}) (i32.const {}) (i32.const {}) (i32.const {}) (i32.const 0))",
+            name.len(),
+            at + 32,
+            value.len()
+        );
+        at += 96;
+        call
+    };
+    let head: Vec<_> = head.iter().map(|line| append("$fields", line)).collect();
+    let trailing: Vec<_> = trailers.iter().map(|line| append("$trailers", line)).collect();
+    let made = "(local.set $response (call $new-response";
+    let finish = "(call $finish (local.get $body) (i32.const 0) (i32.const 0) (i32.const 0))";
+    let mut text = says(body).replace(made, &format!("{}\n    {made}", head.join("\n    ")));
+    assert!(text.contains(finish), "hello.wat has changed: {finish}");
+    if !trailers.is_empty() {
+        let with = format!(
+            "(local.set $trailers (call $new-fields))\n    {}\n    \
+             (call $finish (local.get $body) (i32.const 1) (local.get $trailers) (i32.const 0))",
+            trailing.join("\n    ")
+        );
+        text = text.replace(finish, &with).replace("(local $stream i32)", "(local $stream i32) (local $trailers i32)");
+    }
+    let end = text.rfind(')').expect("a module ends with a parenthesis");
+    text.insert_str(end, &data);
+    text
+}
+
 /// Writes a plugin's folder: the manifest with these lines after its head, and the guest.
 ///
 /// # Errors

@@ -1,6 +1,7 @@
 //! The rules for URL paths: those of routes, with parameters, and the prefixes of tenants, without.
 
 use super::fault::Wrong;
+use crate::server::path::normalise;
 
 /// A parameter's name becomes part of a header's name; this is far above what anybody writes.
 const MAX_PARAM: usize = 63;
@@ -99,7 +100,14 @@ fn check_literal(segment: &str) -> Result<(), Reason<&'static str>> {
     if !escapes.into_iter().all(|rest| rest.len() >= 2 && rest.bytes().take(2).all(|byte| byte.is_ascii_hexdigit())) {
         return Err(("has a % that begins no escape", "write %25 for the sign itself"));
     }
-    Ok(())
+    match normalise(&format!("/{segment}")) {
+        Ok(spelled) if spelled[1..] == *segment => Ok(()),
+        Ok(_) => Err((
+            "is spelled as no request is when it is matched",
+            "write letters, digits, - . _ and ~ as they are, and escapes in capitals",
+        )),
+        Err(_) => Err(("has an escape that no request may have", "write a path that clients can ask for")),
+    }
 }
 
 #[cfg(test)]
@@ -108,7 +116,7 @@ mod tests {
 
     #[test]
     fn a_route_has_whole_segments() {
-        for good in ["/", "/a", "/a/", "/a/{x}/b", "/{*rest}", "/a/{x}/{*rest}", "/a.b/..c/%41", "/{a-b}/{c_1}", "/~a"]
+        for good in ["/", "/a", "/a/", "/a/{x}/b", "/{*rest}", "/a/{x}/{*rest}", "/a.b/..c/%2F", "/{a-b}/{c_1}", "/~a"]
         {
             assert!(route(good).is_ok(), "{good}");
         }

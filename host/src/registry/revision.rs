@@ -17,7 +17,7 @@ pub const MANIFEST_FILE: &str = "plugin.toml";
 pub const QUIET: Duration = Duration::from_millis(100);
 
 /// The largest manifest. A hundred routes take about 10 KiB.
-const MAX_MANIFEST: u64 = 1 << 20;
+const MAX_MANIFEST: u64 = 256 << 10;
 
 /// The largest component. An interpreter with its libraries takes about 40 MiB.
 pub const MAX_COMPONENT: u64 = 128 << 20;

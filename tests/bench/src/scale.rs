@@ -39,6 +39,11 @@ impl Scale {
         swaps: 200,
     };
 
+    /// Whether it is the size of a smoke test.
+    pub(crate) fn is_quick(&self) -> bool {
+        !self.void_rule
+    }
+
     /// Shows that everything runs.
     pub(crate) const QUICK: Self = Self {
         rounds: 1,

@@ -9,10 +9,12 @@ use tokio::{
     time::timeout,
 };
 use wasmbay::server::{Limits, Proxies};
-use wasmbay_tests::client::{Connection, HANG, Protocol, Sent, empty};
+use wasmbay_tests::{
+    client::{Connection, HANG, Protocol, Sent, empty},
+    serving::serve_with,
+};
 
 use super::{Door, Gate};
-use crate::command_line::serve_with;
 
 /// A request with everything that could be said about where it comes from.
 fn claiming(path: &str) -> http::Result<Request<Sent>> {

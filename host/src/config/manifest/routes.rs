@@ -1,5 +1,7 @@
 //! The rules for `[[route]]`: what a path, a method and a host may look like, and which routes are the same.
 
+use std::collections::HashMap;
+
 use super::{HostPattern, Methods, Route, written::WrittenRoute};
 use crate::{
     config::{
@@ -19,12 +21,18 @@ pub(super) fn meant(faults: &mut Faults, written: &[WrittenRoute]) -> Vec<Route>
     }
     let routes: Vec<(Route, &Place)> =
         written.iter().filter_map(|one| Some((route(faults, one)?, &one.place))).collect();
-    for (index, (route, place)) in routes.iter().enumerate() {
-        if let Some((_, first)) = routes[..index].iter().find(|(earlier, _)| same(earlier, route)) {
+    // By what they look like: a manifest may have thousands, and to compare each with each would take minutes.
+    let mut alike: HashMap<_, Vec<(&Route, &Place)>> = HashMap::new();
+    for (route, place) in &routes {
+        let earlier = alike.entry((&route.host, shape(&route.path))).or_default();
+        if let Some((_, first)) = earlier.iter().find(|(earlier, _)| share_a_method(earlier, route)) {
             let wrong = Wrong::new(format!("= {:?} takes requests that the one {first} takes already", route.path));
             faults.add(place, "route", wrong.remedy("remove one, or give each methods of its own"));
+        } else {
+            earlier.push((route, place));
         }
     }
+    drop(alike);
     routes.into_iter().map(|(route, _)| route).collect()
 }
 
@@ -74,13 +82,12 @@ fn method(name: &str) -> Result<http::Method, Wrong> {
     method.ok_or_else(|| wrong().remedy("write one such as \"GET\""))
 }
 
-/// Whether two routes of one plugin lay claim to the same requests. HEAD beside GET does not: who names it means it.
-fn same(one: &Route, other: &Route) -> bool {
-    let shared = match (&one.methods, &other.methods) {
+/// Whether two routes that look the same lay claim to the same requests. HEAD beside GET does not: who names it means it.
+fn share_a_method(one: &Route, other: &Route) -> bool {
+    match (&one.methods, &other.methods) {
         (Methods::Only(ours), Methods::Only(theirs)) => ours.iter().any(|method| theirs.contains(method)),
         (Methods::All, _) | (_, Methods::All) => true,
-    };
-    shared && one.host == other.host && shape(&one.path) == shape(&other.path)
+    }
 }
 
 /// A path without the names of its parameters.

@@ -37,6 +37,9 @@ enum Command {
     /// A plugin replaced under load, again and again
     #[command(after_help = measure::cases(Scenario::Swap))]
     Swap(measure::Options),
+    /// Each attack by a client: what it costs the host, against what it costs the client
+    #[command(after_help = measure::cases(Scenario::Hostile))]
+    Hostile(measure::Options),
     /// Send load to one address and print what came of it as JSON
     Load(load::Options),
     /// Serve /hello, /clock?ms=, /primes/blocking?n= and /primes/pool?n= natively, without a sandbox
@@ -60,6 +63,7 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
     match Arguments::parse().command {
         Command::Lanes(options) => measure::run(Scenario::Lanes, &options),
         Command::Swap(options) => measure::run(Scenario::Swap, &options),
+        Command::Hostile(options) => measure::run(Scenario::Hostile, &options),
         Command::Load(options) => load::run(&options).map(|()| ExitCode::SUCCESS),
         Command::Control { listen, nice } => control::serve(listen, nice).map(|()| ExitCode::SUCCESS),
     }
@@ -83,7 +87,7 @@ mod tests {
     fn the_command_line_is_sound_and_teaches() {
         Arguments::command().debug_assert();
         let help = Arguments::command().render_long_help().to_string();
-        for word in ["lanes", "swap", "load", "control", "Examples:", "Exit code"] {
+        for word in ["lanes", "swap", "hostile", "load", "control", "Examples:", "Exit code"] {
             assert!(help.contains(word), "{word} is missing from:\n{help}");
         }
     }

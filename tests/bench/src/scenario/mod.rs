@@ -2,6 +2,7 @@
 
 mod calibrate;
 mod collected;
+mod hostile;
 mod lanes;
 mod swap;
 
@@ -22,6 +23,8 @@ pub(crate) enum Scenario {
     Lanes,
     /// A plugin replaced under load, again and again.
     Swap,
+    /// What attacks by clients cost.
+    Hostile,
 }
 
 impl Scenario {
@@ -30,6 +33,7 @@ impl Scenario {
         match self {
             Self::Lanes => lanes::CASES,
             Self::Swap => &[swap::CASE],
+            Self::Hostile => &[hostile::CASE],
         }
     }
 
@@ -37,6 +41,7 @@ impl Scenario {
         match self {
             Self::Lanes => "lanes",
             Self::Swap => "swap",
+            Self::Hostile => "hostile",
         }
     }
 
@@ -55,6 +60,7 @@ impl Scenario {
         match self {
             Self::Lanes => lanes::run(bench, case).await,
             Self::Swap => swap::run(bench).await,
+            Self::Hostile => hostile::run(bench).await,
         }
     }
 }

@@ -82,6 +82,18 @@ impl Child {
         status_kib(&status, field).map(|kib| kib / 1024.0).with_context(|| format!("no {field} of process {pid}"))
     }
 
+    /// CPU seconds used in user and kernel mode, by `/proc/PID/stat`.
+    ///
+    /// # Errors
+    ///
+    /// When the process is gone.
+    pub(super) fn cpu_seconds(&self) -> anyhow::Result<f64> {
+        let pid = self.process.id().context("the process has ended")?;
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+        let ticks = stat_ticks(&stat).context("no CPU time in its stat")?;
+        Ok(ticks as f64 / rustix::param::clock_ticks_per_second() as f64)
+    }
+
     /// Empties a log that has grown large.
     pub(super) fn trim_log(&self) {
         let large = fs::metadata(&self.log).is_ok_and(|meta| meta.len() > LOG_BYTES);
@@ -135,6 +147,13 @@ fn status_kib(status: &str, field: &str) -> Option<f64> {
     line.trim().strip_suffix(" kB")?.parse().ok()
 }
 
+/// Ticks in user and kernel mode: the 14th and 15th field. The second may hold anything, and ends with a parenthesis.
+fn stat_ticks(stat: &str) -> Option<u64> {
+    let (_, rest) = stat.rsplit_once(") ")?;
+    let mut fields = rest.split(' ').skip(11);
+    Some(fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -153,6 +172,12 @@ mod tests {
         let status = "VmRSSx:\t1 kB\nVmHWM:\t  2048 kB\nVmRSS:\t  1024 kB\n";
         assert_eq!(status_kib(status, "VmRSS"), Some(1024.0));
         assert_eq!(status_kib(status, "VmSwap"), None);
+    }
+
+    #[test]
+    fn cpu_time_is_of_both_modes() {
+        assert_eq!(stat_ticks("7 (a ) b) S 1 7 7 0 -1 4194560 9 0 0 0 12 30 0 0 20 0"), Some(42));
+        assert_eq!(stat_ticks("7"), None);
     }
 
     #[tokio::test]

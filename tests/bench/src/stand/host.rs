@@ -112,6 +112,15 @@ impl Host {
         self.child.memory_mib("VmHWM").with_context(|| self.child.log_end())
     }
 
+    /// CPU seconds that its process has used, to a tick of the kernel's.
+    ///
+    /// # Errors
+    ///
+    /// When the host is gone.
+    pub(crate) fn process_cpu(&self) -> anyhow::Result<f64> {
+        self.child.cpu_seconds().with_context(|| self.child.log_end())
+    }
+
     /// Keeps the log of a long run small.
     pub(crate) fn trim_log(&self) {
         self.child.trim_log();

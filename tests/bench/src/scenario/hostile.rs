@@ -1,0 +1,143 @@
+//! What each attack by a client makes the host hold and burn, against what the attack itself spends.
+
+use std::time::{Duration, Instant};
+
+use wasmbay_attacks::{ATTACKS, Attack, Mark, spent};
+
+use super::Case;
+use crate::{
+    clock,
+    figure::{Figure, Spec, at_most},
+    report::Section,
+    stand::{Bench, Host, Plugin, Served},
+};
+
+/// The one case.
+pub(crate) const CASE: Case =
+    ("hostile", "Each attack by a client: what it sends and burns, what the host holds and burns.");
+
+/// Envoy's line: what costs the host less than this many times what it costs the client is brute force.
+const LINE: f64 = 100.0;
+
+/// Guests at work at once. What they hold is theirs by their manifest, so it is held before the attack begins.
+const GUESTS: usize = 8;
+
+/// How long the host is left alone, to see what it burns by itself.
+const IDLE: Duration = Duration::from_secs(2);
+
+/// Between two looks at the host's memory.
+const LOOK: Duration = Duration::from_millis(20);
+
+const HELD: Spec = at_most("held / sent", "×", LINE);
+const BURNED: Spec = at_most("CPU of the host / of the client", "×", LINE);
+
+/// Runs every attack once.
+pub(crate) async fn run(bench: &Bench) -> anyhow::Result<Section> {
+    let limits = format!(
+        "timeout = \"2m\"\nstream_idle = \"2m\"\nmax_concurrent = {GUESTS}\nqueue = 64\nqueue_timeout = \"1s\""
+    );
+    let plugin = Plugin::io("p0", bench.places.guest("http02")).route("/p0/{*rest}").limits(&limits);
+    let served = Served::new()?.tenant("a", "").plugin("a", &plugin)?;
+    let host = Host::start(&bench.places.host, served).await?;
+    let mut section = Section::new(CASE.0, CASE.1, &[], Vec::new());
+    section.notes.push(
+        "| row | attack | times | sent, KiB | held, KiB | held / sent | client CPU, s | host CPU, s | host / client | took, s |".to_owned(),
+    );
+    section.notes.push("|---|---|---|---|---|---|---|---|---|---|".to_owned());
+    let idle = idle(&host).await?;
+    for attack in ATTACKS {
+        bench.progress.say(&format!("{} {}", attack.row, attack.what));
+        let times = if bench.scale.is_quick() { attack.times.div_ceil(50) } else { attack.times };
+        let cost = measure(&host, attack, times, idle).await?;
+        cost.tell(&mut section, attack, times);
+        host.trim_log();
+    }
+    section.notes.push(String::new());
+    section.notes.push(format!(
+        "Sent: payload, and 40 bytes for each segment it takes at the least. Held: the most memory resident during the \
+         attack, above what {GUESTS} guests at work hold. The host's CPU time is without what it burns when idle; below \
+         10 ms no CPU time can be told from none."
+    ));
+    host.stop().await;
+    Ok(section)
+}
+
+/// CPU seconds that the host burns in a second by itself.
+async fn idle(host: &Host) -> anyhow::Result<f64> {
+    let before = host.process_cpu()?;
+    tokio::time::sleep(IDLE).await;
+    Ok((host.process_cpu()? - before) / IDLE.as_secs_f64())
+}
+
+struct Cost {
+    sent: f64,
+    held: f64,
+    client: f64,
+    host: f64,
+    took: f64,
+}
+
+/// The kernel's tick: finer than this it does not tell a process's CPU time.
+const TICK: f64 = 0.01;
+
+impl Cost {
+    fn tell(&self, section: &mut Section, attack: &Attack, times: u32) {
+        let (held, burned) = (self.held / self.sent, self.host.max(TICK) / self.client.max(TICK));
+        section.notes.push(format!(
+            "| {} | {} | {times} | {:.1} | {:.0} | {held:.2} | {:.2} | {:.2} | {burned:.2} | {:.1} |",
+            attack.row,
+            attack.what,
+            self.sent / 1024.0,
+            self.held / 1024.0,
+            self.client,
+            self.host,
+            self.took,
+        ));
+        // A handful, and the process ends with them.
+        let name = |spec: Spec| Spec { name: format!("{} {}: {}", attack.row, attack.what, spec.name).leak(), ..spec };
+        section.figures.push(Figure::new(name(HELD), Some(held)));
+        section.figures.push(Figure::new(name(BURNED), Some(burned)));
+    }
+}
+
+async fn measure(host: &Host, attack: &Attack, times: u32, idle: f64) -> anyhow::Result<Cost> {
+    let mark = Mark { addr: host.listen, plugin: "/a/p0" };
+    let before = guests_at_work(host).await?;
+    let (sent, client, burned, begun) = (spent(), clock::process_cpu(), host.process_cpu()?, Instant::now());
+    let mut most = 0.0_f64;
+    let attacking = attack.run(mark, times);
+    tokio::pin!(attacking);
+    let mut looks = tokio::time::interval(LOOK);
+    loop {
+        tokio::select! {
+            done = &mut attacking => break done?,
+            _ = looks.tick() => most = most.max(host.rss_mib()?),
+        }
+    }
+    most = most.max(host.rss_mib()?);
+    let took = begun.elapsed().as_secs_f64();
+    Ok(Cost {
+        sent: spent().since(sent).on_the_wire() as f64,
+        held: ((most - before) * f64::from(1 << 20)).max(0.0),
+        client: (clock::process_cpu() - client).as_secs_f64(),
+        host: (host.process_cpu()? - burned - idle * took).max(0.0),
+        took,
+    })
+}
+
+/// The memory resident while as many guests wait as may at once.
+async fn guests_at_work(host: &Host) -> anyhow::Result<f64> {
+    let asked: Vec<_> = (0..GUESTS)
+        .map(|_| {
+            let addr = host.listen;
+            tokio::spawn(async move { crate::http::fetch(addr, "/a/p0/wait?ms=500", Duration::from_secs(30)).await })
+        })
+        .collect();
+    let mut most = 0.0_f64;
+    let mut looks = tokio::time::interval(LOOK);
+    while !asked.iter().all(tokio::task::JoinHandle::is_finished) {
+        looks.tick().await;
+        most = most.max(host.rss_mib()?);
+    }
+    Ok(most)
+}

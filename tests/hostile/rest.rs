@@ -1,0 +1,80 @@
+//! Before the first attack and after the last one: what a host holds at rest.
+
+use std::{io::Write as _, time::Duration};
+
+use tokio::time::{interval, timeout};
+use wasmbay_tests::{client::HANG, house::Plugin};
+
+use crate::{
+    scene::EVERYWHERE,
+    stage::{Stage, left},
+};
+
+/// Requests at once that the slots of a lane have room for: what is not kept for calls.
+const AT_ONCE: usize = 24;
+
+/// Fills every warm slot once and more, and lets go.
+pub(crate) async fn warm(stage: &Stage) {
+    let limits = "[limits]\nmemory = \"32MiB\"\ntimeout = \"1m\"\nqueue_timeout = \"1m\"\ncpu = \"20s\"";
+    let plugins: Vec<_> = (0..)
+        .zip(EVERYWHERE)
+        .map(|(n, (file, lane)): (usize, _)| Plugin::new(&format!("warm{n}"), lane, file).with(limits))
+        .collect();
+    let folders: Vec<_> = plugins.iter().map(|plugin| plugin.folder().to_owned()).collect();
+    plugins.iter().for_each(|plugin| plugin.write(&stage.folder()).expect("the plugin can be written"));
+    stage.decided(&folders).await;
+    for _ in 0..2 {
+        for folder in &folders {
+            for path in ["pages?mib=8", "wait?ms=300"] {
+                let asked: Vec<_> = (0..AT_ONCE).map(|_| stage.ask(&format!("/{folder}/{path}"))).collect();
+                for asked in asked {
+                    assert!(
+                        asked.await.expect("no panic").expect("an answer").status.as_u16() < 500,
+                        "{folder} {path}"
+                    );
+                }
+            }
+        }
+    }
+    for folder in &folders {
+        std::fs::remove_dir_all(stage.folder().join(folder)).expect("it can be removed");
+    }
+    stage.gone(&folders).await;
+    let rss = settled(stage, |_| true).await;
+    stage.baseline.set(rss).expect("a host is warmed once");
+}
+
+/// Sees that a host holds no more than it did before its first attack.
+pub(crate) async fn check(stage: &Stage) {
+    stage.until("nothing is left", |page| left(page, true).is_empty()).await;
+    let page = stage.page().await;
+    assert_eq!(page.sum("wasmbay_panics_total", &[]), 0.0, "the host panicked");
+    let baseline = *stage.baseline.get().expect("it was warmed");
+    let most = baseline + baseline / 20;
+    let now = settled(stage, |rss| rss <= most).await;
+    let _ =
+        writeln!(std::io::stderr(), "at rest: {} before the first attack, {} after the last", mib(baseline), mib(now));
+    assert!(now <= most, "{} at rest before the first attack, {} after the last", mib(baseline), mib(now));
+}
+
+fn mib(bytes: u64) -> String {
+    format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
+}
+
+/// The memory resident once it has stopped moving and is as wanted, or when that has taken too long.
+async fn settled(stage: &Stage, wanted: impl Fn(u64) -> bool) -> u64 {
+    let (mut looks, mut before, mut still) = (interval(Duration::from_millis(100)), 0, 0);
+    let settling = async {
+        loop {
+            looks.tick().await;
+            let now = stage.serving.rss().expect("the host lives");
+            still = if now.abs_diff(before) < now / 200 { still + 1 } else { 0 };
+            before = now;
+            if still >= 5 && wanted(now) {
+                return;
+            }
+        }
+    };
+    let _ = timeout(HANG, settling).await;
+    stage.serving.rss().expect("the host lives")
+}
