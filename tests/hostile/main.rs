@@ -7,6 +7,7 @@ mod excess;
 mod frames;
 mod load;
 mod memory;
+mod outbound;
 mod requests;
 mod responses;
 mod scene;
@@ -15,7 +16,7 @@ use std::collections::BTreeSet;
 
 /// Whether a word is a test's name, which begins with an attack's id.
 fn is_row(word: &&str) -> bool {
-    word.starts_with("g_") || word.starts_with("c_")
+    ["g_", "c_", "u_"].iter().any(|row| word.starts_with(row))
 }
 
 /// What the table of `README.md` says of these tests, and what they are.
@@ -28,6 +29,10 @@ fn the_table_names_every_test() {
         include_str!("frames.rs"),
         include_str!("load.rs"),
         include_str!("memory.rs"),
+        include_str!("outbound/certificates.rs"),
+        include_str!("outbound/replies.rs"),
+        include_str!("outbound/targets.rs"),
+        include_str!("outbound/waits.rs"),
         include_str!("requests.rs"),
         include_str!("responses.rs"),
     ];

@@ -3,4 +3,6 @@
 pub mod canary;
 pub mod client;
 pub mod house;
+pub mod names;
 pub mod text;
+pub mod upstream;

@@ -34,7 +34,14 @@ use tokio::{
 };
 use url::Host;
 
-use self::{addresses::Addresses, arriving::Awaited, exchange::Exchange, names::Servers, tenant::Tenant, tls::Tls};
+use self::{
+    addresses::Addresses,
+    arriving::Awaited,
+    exchange::Exchange,
+    names::Servers,
+    tenant::{Share, Tenant},
+    tls::Tls,
+};
 pub use self::{
     allowance::{AT_ONCE, Allowance, IN_ALL},
     leaving::MOST_SENT,
@@ -79,8 +86,7 @@ struct Inner {
     tls: Tls,
     /// Requests under way in the whole host.
     gate: Arc<Semaphore>,
-    /// Connections each tenant may keep.
-    idle: usize,
+    share: Share,
     tenants: Mutex<HashMap<Arc<str>, Arc<Tenant>>>,
 }
 
@@ -100,7 +106,7 @@ impl Outbound {
             servers: Servers::new(nameservers),
             tls: Tls::new(*authorities)?,
             gate: Arc::new(Semaphore::new((connections / 2).clamp(1, Semaphore::MAX_PERMITS))),
-            idle: (connections / 4 / (*tenants).max(1)).clamp(1, limits::IDLE_PER_TENANT),
+            share: Share::of(connections / 2, connections / 4, *tenants),
             tenants: Mutex::default(),
         });
         tokio::spawn(sweep(Arc::downgrade(&inner)));
@@ -113,9 +119,9 @@ impl Outbound {
     }
 
     fn tenant(&self, name: &Arc<str>) -> Arc<Tenant> {
-        let Inner { addresses, servers, tls, idle, tenants, .. } = &*self.0;
+        let Inner { addresses, servers, tls, share, tenants, .. } = &*self.0;
         let mut tenants = tenants.lock().unwrap_or_else(PoisonError::into_inner);
-        let make = || Arc::new(Tenant::new(addresses.clone(), servers.clone(), tls.for_tenant(), *idle));
+        let make = || Arc::new(Tenant::new(addresses.clone(), servers.clone(), tls.for_tenant(), *share));
         Arc::clone(tenants.entry(Arc::clone(name)).or_insert_with(make))
     }
 

@@ -17,7 +17,7 @@ use super::{
     Trouble,
     addresses::Addresses,
     leaving::Leaving,
-    limits::{PER_ORIGIN, PER_TENANT, SHORTEST},
+    limits::{IDLE_PER_TENANT, PER_ORIGIN, PER_TENANT, SHORTEST},
     names::{Names, Servers},
     pool::Pool,
     tls,
@@ -42,6 +42,26 @@ pub(super) struct Tenant {
     gates: Mutex<HashMap<Origin, Arc<Semaphore>>>,
 }
 
+/// What a tenant may have of the host's connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Share {
+    /// Requests at once.
+    at_once: usize,
+    /// Connections kept between them.
+    idle: usize,
+}
+
+impl Share {
+    /// Of so many requests at once and connections kept, shared by so many tenants.
+    ///
+    /// One alone may have all; of several none may have more than half, so that what one does not leave to the others
+    /// is never all there is.
+    pub(super) fn of(at_once: usize, idle: usize, tenants: usize) -> Self {
+        let most = if tenants > 1 { at_once / 2 } else { at_once };
+        Self { at_once: most.clamp(1, PER_TENANT), idle: (idle / tenants.max(1)).clamp(1, IDLE_PER_TENANT) }
+    }
+}
+
 /// The right to have one request under way; given back when dropped.
 pub(super) struct Seat {
     _origin: OwnedSemaphorePermit,
@@ -51,14 +71,13 @@ pub(super) struct Seat {
 }
 
 impl Tenant {
-    /// One that keeps at most so many connections.
-    pub(super) fn new(addresses: Addresses, servers: Servers, tls: tls::Client, idle: usize) -> Self {
+    pub(super) fn new(addresses: Addresses, servers: Servers, tls: tls::Client, share: Share) -> Self {
         Self {
             addresses,
             names: Names::new(servers),
             tls,
-            pool: Pool::new(idle),
-            gate: Arc::new(Semaphore::new(PER_TENANT)),
+            pool: Pool::new(share.idle),
+            gate: Arc::new(Semaphore::new(share.at_once)),
             gates: Mutex::default(),
         }
     }
@@ -122,5 +141,18 @@ impl Tenant {
                 self.pool.keep(origin, Line::Http1(sender, budget));
             }
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_tenant_has_all_seats_but_one_that_is_alone() {
+        assert_eq!(Share::of(64, 32, 1), Share { at_once: 64, idle: 32 });
+        assert_eq!(Share::of(64, 32, 2), Share { at_once: 32, idle: 16 });
+        assert_eq!(Share::of(4096, 2048, 2), Share { at_once: PER_TENANT, idle: IDLE_PER_TENANT });
+        assert_eq!(Share::of(1, 0, 9), Share { at_once: 1, idle: 1 });
     }
 }
