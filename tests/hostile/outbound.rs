@@ -24,8 +24,8 @@ const CALLERS: [(&str, &str); 2] = [("http02.wasm", "io"), ("http03.wasm", "comp
 
 /// Settings under which guests may reach these networks.
 fn allowing(networks: &[&str]) -> Settings {
-    let private_networks = networks.iter().map(|network| network.parse().expect("a network")).collect();
-    Settings { private_networks, ..two_tenants() }
+    let written = Settings::parse(&format!("private_networks = {networks:?}"), "wasmbay.toml").expect("networks");
+    Settings { private_networks: written.private_networks, ..two_tenants() }
 }
 
 /// A manifest's lines that grant these origins, and more CPU time than any of these takes.

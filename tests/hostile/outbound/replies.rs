@@ -160,6 +160,8 @@ async fn u_11_connections_that_close_as_a_request_is_sent() {
         assert_eq!(scene.get(&call(0, &of_get.url())).await.text(), "ok");
     }
     assert_eq!((of_get.connections(), of_get.heads().len()), (2, 3));
+    let plain = |head: &String| !head.contains("transfer-encoding") && !head.contains("content-length");
+    assert!(of_get.heads().iter().all(plain), "a GET without a body says nothing of one: {:?}", of_get.heads());
     // The same for a request that may not be done twice.
     assert_eq!(scene.get(&call(0, &of_post.url())).await.text(), "ok");
     let post = format!("/p0/call?method=POST&bytes=10&url={}", encoded(&of_post.url()));

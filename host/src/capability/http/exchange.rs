@@ -44,10 +44,13 @@ enum Missed {
 impl Exchange {
     /// Sends the request and waits for the response's head.
     pub(super) async fn run(self, request: Request<Body>) -> Result<Response<Answer>, Trouble> {
-        let again = Again::of(&request);
         let (parts, sent) = request.into_parts();
-        let (sent, progress) = Leaving::new(sent);
+        let (mut sent, progress) = Leaving::new(sent);
+        if parts.method.is_safe() || parts.method == Method::DELETE {
+            sent.settle().await;
+        }
         let request = Request::from_parts(parts, sent);
+        let again = Again::of(&request);
         let Some(line) = self.tenant.pool.take(&self.origin) else {
             return self.over_new(request, &progress).await;
         };
@@ -130,7 +133,7 @@ impl Exchange {
 struct Again(Box<Parts>);
 
 impl Again {
-    fn of(request: &Request<Body>) -> Option<Self> {
+    fn of(request: &Request<Leaving>) -> Option<Self> {
         let is_idempotent = [Method::GET, Method::HEAD, Method::OPTIONS, Method::TRACE, Method::PUT, Method::DELETE]
             .contains(request.method());
         (is_idempotent && http_body::Body::is_end_stream(request.body())).then(|| {
@@ -218,6 +221,7 @@ mod tests {
     #[test]
     fn what_may_be_sent_twice_is_idempotent_and_has_no_body() {
         let of = |method: &str, body: Body| {
+            let (body, _) = Leaving::new(body);
             let request = Request::builder().method(method).uri("/").body(body).expect("a request");
             Again::of(&request).is_some()
         };

@@ -7,20 +7,30 @@ use std::{
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use bytes::{Buf as _, Bytes};
-use http_body::{Frame, SizeHint};
-use tokio::time::Instant;
+use http_body::{Body as _, Frame, SizeHint};
+use http_body_util::BodyExt as _;
+use tokio::time::{Instant, timeout};
 
 use super::Trouble;
-use crate::body::Body;
+use crate::{
+    body::{self, Body},
+    failure::Failure,
+};
 
 /// The largest body a guest may send in one request.
 pub const MOST_SENT: u64 = 256 << 20;
 
+/// How long the end of a body that is likely to be empty is waited for: a guest says it right behind its request.
+const SETTLING: Duration = Duration::from_millis(100);
+
 /// A guest's body while a connection sends it.
 pub(super) struct Leaving {
+    /// What was looked at before it was sent.
+    first: Option<Result<Frame<Bytes>, Failure>>,
     inner: Body,
     left: u64,
     progress: Progress,
@@ -66,7 +76,30 @@ impl Leaving {
     /// The body, and how it gets on.
     pub(super) fn new(inner: Body) -> (Self, Progress) {
         let progress = Progress::new();
-        (Self { inner, left: MOST_SENT, progress: progress.clone() }, progress)
+        (Self { first: None, inner, left: MOST_SENT, progress: progress.clone() }, progress)
+    }
+
+    /// Waits a moment for the first piece or the end of a body that is likely to be empty.
+    ///
+    /// A guest sends a request before it says that it has no body; sent as it stands it would be one with a body of
+    /// unknown length, which servers do not expect of a GET, and which could not be sent a second time.
+    pub(super) async fn settle(&mut self) {
+        if self.inner.is_end_stream() || self.first.is_some() {
+            return;
+        }
+        match timeout(SETTLING, self.inner.frame()).await {
+            Ok(None) => self.inner = body::empty(),
+            Ok(first) => self.first = first,
+            // It is sent piece by piece, whenever they come.
+            Err(_) => {}
+        }
+    }
+
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
+        match self.first.take() {
+            Some(first) => Poll::Ready(Some(first)),
+            None => Pin::new(&mut self.inner).poll_frame(cx),
+        }
     }
 
     fn take(&mut self, frame: Frame<Bytes>) -> Result<Frame<Bytes>, Trouble> {
@@ -81,7 +114,7 @@ impl http_body::Body for Leaving {
     type Error = Trouble;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Trouble>>> {
-        let Some(frame) = ready!(Pin::new(&mut self.inner).poll_frame(cx)) else { return Poll::Ready(None) };
+        let Some(frame) = ready!(self.poll_next(cx)) else { return Poll::Ready(None) };
         self.progress.0.is_touched.store(true, Relaxed);
         *self.progress.0.moved.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
         let frame = frame.map_err(Trouble::from).and_then(|frame| self.take(frame));
@@ -92,10 +125,11 @@ impl http_body::Body for Leaving {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        self.first.is_none() && self.inner.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        // Of what is set aside only the sender's own `Content-Length` tells the length.
+        if self.first.is_some() { SizeHint::default() } else { self.inner.size_hint() }
     }
 }

@@ -47,6 +47,7 @@ pub use self::{
     leaving::MOST_SENT,
     limits::Waits,
     trouble::{NameTrouble, Trouble},
+    wire::HEAD_BYTES,
 };
 use super::{Caller, Ways, hops, plugins, trace::TRACEPARENT};
 use crate::{

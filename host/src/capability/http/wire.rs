@@ -29,7 +29,7 @@ use super::{Trouble, leaving::Leaving, tls};
 use crate::config::{Origin, Scheme};
 
 /// The largest head of a response, and the most that is read ahead of its reader.
-pub(super) const HEAD_BYTES: usize = 64 << 10;
+pub const HEAD_BYTES: usize = 64 << 10;
 
 /// Header lines of a response.
 pub(super) const HEAD_LINES: usize = 100;
