@@ -144,7 +144,7 @@ async fn u_04_names_that_move_between_the_check_and_the_connection() {
     let turn = AtomicUsize::new(0);
     let names = NameServer::start(move |name| match name.split('.').next() {
         // Each question is another answer: A and AAAA of one name come in turn.
-        Some("flips") if turn.fetch_add(1, Ordering::Relaxed) / 2 % 2 == 0 => Said::Addresses(vec![good], 0),
+        Some("flips") if (turn.fetch_add(1, Ordering::Relaxed) / 2).is_multiple_of(2) => Said::Addresses(vec![good], 0),
         Some("flips") => Said::Addresses(vec![bad], 0),
         Some("mixed") => Said::Addresses(vec![good, bad], 0),
         Some("families") => Said::Addresses(vec![good, bad_v6], 0),
@@ -268,18 +268,15 @@ async fn g_40_a_call_that_comes_back_by_way_of_another_server() {
     let proxy = Upstream::scripted(move |_, mut client, seen| {
         let known = Arc::clone(&known);
         async move {
-            while let Some(head) = upstream::head(&mut client, &seen).await {
-                // An honest proxy: it sends on what others say of the way.
-                let (addr, path) = known.get().expect("it is known before anyone calls");
-                let way: Vec<_> = head.lines().filter(|line| line.starts_with("cdn-loop:")).collect();
-                let ask =
-                    format!("GET {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n{}\r\n\r\n", way.join("\r\n"));
-                let Ok(mut back) = tokio::net::TcpStream::connect(*addr).await else { return };
-                let mut reply = Vec::new();
-                if back.write_all(ask.as_bytes()).await.is_ok() && back.read_to_end(&mut reply).await.is_ok() {
-                    let _ = client.write_all(&reply).await;
-                }
-                return;
+            let Some(head) = upstream::head(&mut client, &seen).await else { return };
+            // An honest proxy: it sends on what others say of the way.
+            let (addr, path) = known.get().expect("it is known before anyone calls");
+            let way: Vec<_> = head.lines().filter(|line| line.starts_with("cdn-loop:")).collect();
+            let ask = format!("GET {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n{}\r\n\r\n", way.join("\r\n"));
+            let Ok(mut back) = tokio::net::TcpStream::connect(*addr).await else { return };
+            let mut reply = Vec::new();
+            if back.write_all(ask.as_bytes()).await.is_ok() && back.read_to_end(&mut reply).await.is_ok() {
+                let _ = client.write_all(&reply).await;
             }
         }
     })
