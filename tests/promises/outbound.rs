@@ -65,7 +65,7 @@ async fn calls_share_a_connection_and_are_counted_by_result() {
     let upstream = Upstream::with_text("ok").await;
     let plugins = [
         caller("a", "io", "http02.wasm", &upstream),
-        caller("b", "compute", "http03.wasm", &upstream),
+        caller("b", "compute", "http02.wasm", &upstream),
         Plugin::new("c", "io", "http02.wasm"),
     ];
     let house = House::with(loopback(), &plugins).await;
