@@ -42,6 +42,7 @@ pub struct Meter {
     shared_cpu: AtomicU64,
     whole_cpu: AtomicU64,
     outbound: AtomicU64,
+    told: AtomicU64,
 }
 
 impl Meter {
@@ -92,6 +93,9 @@ pub(super) struct Errand {
     pub(super) log: Log,
 }
 
+/// Failed outbound requests of one request that are told in the log; all are counted.
+const MOST_TOLD: u64 = 16;
+
 impl Errand {
     /// Counts an outbound request by how it ended.
     pub(super) fn called_out(&self, result: &'static str) {
@@ -104,8 +108,8 @@ impl Errand {
     /// Tells the plugin's author why an outbound request failed: the guest itself gets a code without words.
     pub(super) fn tell(&self, trouble: &Trouble) {
         let Caller { tenant, manifest, request_id, .. } = &self.caller;
-        // A plugin that was called has a line of its own.
-        if matches!(trouble, Trouble::Failed(_)) {
+        // A plugin that was called has a line of its own; and a guest that fails in a loop must not fill the log.
+        if matches!(trouble, Trouble::Failed(_)) || self.meter.told.fetch_add(1, Relaxed) >= MOST_TOLD {
             return;
         }
         tracing::warn!(

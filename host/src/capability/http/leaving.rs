@@ -24,8 +24,9 @@ use crate::{
 /// The largest body a guest may send in one request.
 pub const MOST_SENT: u64 = 256 << 20;
 
-/// How long the end of a body that is likely to be empty is waited for: a guest says it right behind its request.
-const SETTLING: Duration = Duration::from_millis(100);
+/// How long the end of a body that is likely to be empty is waited for: a guest says it right behind its request, or only
+/// once it has its response, and then each of its requests is this much later.
+const SETTLING: Duration = Duration::from_millis(10);
 
 /// A guest's body while a connection sends it.
 pub(super) struct Leaving {
