@@ -57,6 +57,9 @@ pub trait Behind: Send + Sync + 'static {
         request: Request<Body>,
     ) -> impl Future<Output = Result<Response<Body>, Failure>> + Send;
 
+    /// Hears where the host listens, before anything is served there.
+    fn listening(&self, own: &[SocketAddr]);
+
     /// Resolves once every plugin is live or refused.
     fn settled(&self) -> impl Future<Output = ()> + Send;
 
@@ -158,6 +161,7 @@ impl<B: Behind> Host<B> {
             .with_context(|| format!("the operator's listener cannot be bound to {}", settings.admin))?;
         let room = files::room(settings);
         room.tell();
+        behind.listening(&[acceptor.addr(), admin.addr()]);
         let files::Room { connections, per_address, .. } = room;
         let limits = Limits { connections, per_address, ..Limits::default() };
         let level = Level::default();

@@ -8,6 +8,7 @@ mod frames;
 mod load;
 mod memory;
 mod operation;
+mod outbound;
 mod requests;
 mod responses;
 mod rest;
@@ -119,6 +120,26 @@ rows! {
         o_05_told_twice_or_in_the_middle_of_a_load
         o_09_every_instance_taken
         o_14_a_log_that_nobody_reads;
+    outbound:
+        g_40_ten_thousand_calls_of_one_request
+        g_40_a_call_that_comes_back_by_way_of_another_server
+        u_01_addresses_that_are_not_public
+        u_02_spellings_of_loopback
+        u_03_private_addresses_in_the_clothes_of_others
+        u_04_names_that_move_between_the_check_and_the_connection
+        u_05_redirects_are_the_guests_to_follow
+        u_06_origins_that_look_like_a_granted_one
+        u_07_the_hosts_own_listeners
+        u_08_servers_that_fall_silent
+        u_09_heads_and_bodies_without_end
+        u_09_a_body_that_its_guest_does_not_read_is_not_read_for_it
+        u_10_replies_that_can_be_read_in_two_ways_or_in_none
+        u_10_what_comes_after_a_response_is_not_the_next_one
+        u_11_connections_that_close_as_a_request_is_sent
+        u_11_half_a_request_is_never_taken_for_a_whole_one
+        u_12_certificates_that_prove_nothing
+        u_14_name_servers_that_are_slow_or_say_too_much
+        u_15_a_tenant_that_takes_every_seat;
 }
 
 fn row(name: &str) -> &'static Row {
@@ -127,7 +148,7 @@ fn row(name: &str) -> &'static Row {
 
 #[test]
 fn the_table_names_every_row() {
-    let is_row = |word: &&str| matches!(word.get(..2), Some("g_" | "c_" | "a_" | "o_"));
+    let is_row = |word: &&str| matches!(word.get(..2), Some("g_" | "c_" | "a_" | "o_" | "u_"));
     let tests: BTreeSet<_> = ROWS.iter().map(|row| row.name).collect();
     let named: BTreeSet<_> = include_str!("README.md").split('`').filter(is_row).collect();
     assert_eq!(tests, named);

@@ -13,6 +13,7 @@ mod layers;
 mod limits;
 mod live_folder;
 mod manifests;
+mod outbound;
 mod overload;
 mod start;
 mod streams;

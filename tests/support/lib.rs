@@ -3,6 +3,8 @@
 pub mod canary;
 pub mod client;
 pub mod house;
+pub mod names;
 pub mod serving;
 pub mod text;
 pub mod tls;
+pub mod upstream;

@@ -2,13 +2,20 @@
 //!
 //! A capability knows the [`Caller`], never the wasm behind it: `guest` translates, and nothing here names the engine.
 
+pub mod hops;
 pub mod http;
 pub mod plugins;
+mod trace;
 
 use std::sync::Arc;
 
 use tokio::time::Instant;
 
+pub use self::trace::Trace;
+use self::{
+    http::{Allowance, Outbound},
+    plugins::CallPlugin,
+};
 use crate::{config::Manifest, lanes::Who, telemetry::RequestId};
 
 /// The request on whose behalf a guest acts: whose it is, what it may do and how much it has left.
@@ -22,8 +29,21 @@ pub struct Caller {
     pub manifest: Arc<Manifest>,
     /// The request's id; nested requests carry it on.
     pub request_id: RequestId,
-    /// How many plugin calls lie behind this request; 0 for one from the door.
+    /// How many plugin calls and other hosts like this one lie behind this request.
     pub hop: u8,
     /// When the request has to be answered; nested requests inherit it.
     pub deadline: Instant,
+    /// The trace it belongs to; outbound requests carry it on.
+    pub trace: Trace,
+    /// What it may still call out.
+    pub allowance: Allowance,
+}
+
+/// The ways out of a guest. Clones share them.
+#[derive(Clone)]
+pub struct Ways {
+    /// To other plugins of its tenant.
+    pub plugins: Arc<dyn CallPlugin>,
+    /// To other servers.
+    pub outbound: Outbound,
 }

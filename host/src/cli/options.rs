@@ -83,6 +83,15 @@ pub struct Options {
     /// Networks of proxies whose word about clients is believed, for instance 10.0.0.0/8,fd00::/8.
     #[arg(long, value_name = "NETS", hide_short_help = true)]
     pub trusted_proxies: Option<String>,
+    /// Networks that plugins may reach though they are not public, for instance 10.1.0.0/16,127.0.0.1.
+    #[arg(long, value_name = "NETS", hide_short_help = true)]
+    pub private_networks: Option<String>,
+    /// Who resolves the names that plugins call, for instance 10.0.0.2:53 [default: the system's name servers].
+    #[arg(long, value_name = "ADDRS", hide_short_help = true)]
+    pub nameservers: Option<String>,
+    /// Authorities, in PEM form, to be trusted beside the public ones by plugins that call out.
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
+    pub outbound_authorities: Option<String>,
 }
 
 /// Whether a folder can be looked into: a slip of the pen here is wrong usage, not a host without plugins.
@@ -120,6 +129,9 @@ impl Options {
             tls_certificate: self.tls_certificate,
             tls_key: self.tls_key,
             trusted_proxies: self.trusted_proxies,
+            private_networks: self.private_networks,
+            nameservers: self.nameservers,
+            outbound_authorities: self.outbound_authorities,
         };
         Settings::load(flags, env, self.config.as_deref(), cwd)
     }

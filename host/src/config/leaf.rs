@@ -1,6 +1,10 @@
 //! The values that a key can hold, read from TOML and from the text of a flag or variable.
 
-use std::{borrow::Cow, net::IpAddr, path::PathBuf};
+use std::{
+    borrow::Cow,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+};
 
 use ipnet::IpNet;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -174,6 +178,18 @@ impl Leaf for Networks {
 
     fn text(text: &str) -> Result<Self, Wrong> {
         text.split(',').map(|network| IpNet::text(network.trim())).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+/// Addresses in one text, with commas between them: for flags and variables.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Addresses(pub(super) Vec<SocketAddr>);
+
+impl Leaf for Addresses {
+    const WHAT: &'static str = "addresses such as \"10.0.0.2:53,[fd00::2]:53\"";
+
+    fn text(text: &str) -> Result<Self, Wrong> {
+        text.split(',').map(|address| SocketAddr::text(address.trim())).collect::<Result<_, _>>().map(Self)
     }
 }
 

@@ -18,7 +18,9 @@ pub(super) use written::Written;
 
 use super::{
     fault::{Faults, Place},
-    file, tree,
+    file,
+    origins::OriginPattern,
+    tree,
 };
 use crate::{
     diagnostic::Diagnostic,
@@ -194,6 +196,8 @@ pub struct Instances {
 pub struct Grants {
     /// Names of plugins of the same tenant it may call.
     pub plugins: Vec<String>,
+    /// Other servers it may send requests to.
+    pub http: Vec<OriginPattern>,
 }
 
 /// `[build]`.

@@ -8,6 +8,7 @@ mod file;
 mod leaf;
 mod manifest;
 mod names;
+mod origins;
 mod paths;
 mod schema;
 mod settings;
@@ -16,5 +17,6 @@ mod tree;
 pub use manifest::{
     Build, CapNote, Figure, Grants, HostPattern, Instances, Lane, Limits, Manifest, Methods, OnDisconnect, Raise, Route,
 };
+pub use origins::{Origin, OriginPattern, Scheme};
 pub use schema::{manifest_schema, settings_schema};
 pub use settings::{Caps, DEFAULT_TENANT, Flags, Settings, Tenant, TenantPlace, TlsFiles};

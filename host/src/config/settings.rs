@@ -65,6 +65,12 @@ pub struct Settings {
     pub compiler: Option<PathBuf>,
     /// Whose word about a client's address and scheme is believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// Ranges that guests may reach though they are not public.
+    pub private_networks: Vec<IpNet>,
+    /// Who resolves the names that guests call; empty for the system's own name servers.
+    pub nameservers: Vec<SocketAddr>,
+    /// A file of authorities, in PEM form, that the servers guests call may be certified by beside the public ones.
+    pub outbound_authorities: Option<PathBuf>,
     /// The public listener's certificate; `None` is a listener without TLS.
     pub tls: Option<TlsFiles>,
     /// Named tenants. The plain folder is the tenant `default` when this is empty.
@@ -93,6 +99,9 @@ impl Default for Settings {
             drain: defaults::DRAIN,
             compiler: None,
             trusted_proxies: Vec::new(),
+            private_networks: Vec::new(),
+            nameservers: Vec::new(),
+            outbound_authorities: None,
             tls: None,
             tenants: BTreeMap::new(),
         }
@@ -125,6 +134,7 @@ impl Settings {
         written.overlay(&mut faults, flags, &variables);
         let mut settings = written.meant(&mut faults);
         settings.data = settings.data.map(|data| cwd.join(data));
+        settings.outbound_authorities = settings.outbound_authorities.map(|file| cwd.join(file));
         settings.tls = settings.tls.map(|tls| tls.below(cwd));
         faults.into_result(Some(settings))
     }

@@ -2,7 +2,13 @@
 
 use std::{
     pin::Pin,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{
+            AtomicBool,
+            Ordering::{Acquire, Release},
+        },
+    },
     task::{Context, Poll, ready},
 };
 
@@ -16,6 +22,7 @@ use wasmtime_wasi_http::WasiBody;
 use super::outcome;
 use crate::{
     body::Body,
+    capability::http::Answer,
     failure::{Code, Failure},
 };
 
@@ -27,10 +34,72 @@ pub(super) fn into_guest(body: Body) -> WasiBody {
     body.map_err(|failure| outcome::to_guest(&failure)).boxed_unsync()
 }
 
-/// A guest's outbound request, without the names only the host may use.
-pub(super) fn request_from_guest(mut request: Request<WasiBody>) -> Request<Body> {
+/// What answers a guest's outbound request, as the guest reads it.
+pub(super) fn answer_for_guest(body: Answer) -> WasiBody {
+    body.map_err(|trouble| outcome::trouble_to_guest(&trouble)).boxed_unsync()
+}
+
+/// A guest's outbound request, without the names only the host may use; its body breaks off when its guest goes.
+pub(super) fn request_from_guest(mut request: Request<WasiBody>, guest: Presence) -> Request<Body> {
     strip_reserved(request.headers_mut());
-    request.map(|body| body.map_err(|error| outcome::from_guest(&error)).boxed_unsync())
+    request.map(|inner| Outgoing { inner, guest }.boxed_unsync())
+}
+
+/// Says, by being dropped before anything else of a store, that its guest is gone.
+#[derive(Default)]
+pub(super) struct Present(Arc<AtomicBool>);
+
+impl Present {
+    /// A view on whether the guest is there.
+    pub(super) fn watch(&self) -> Presence {
+        Presence(Arc::clone(&self.0))
+    }
+}
+
+impl Drop for Present {
+    fn drop(&mut self) {
+        self.0.store(true, Release);
+    }
+}
+
+/// Whether a guest is still there.
+#[derive(Clone)]
+pub(super) struct Presence(Arc<AtomicBool>);
+
+impl Presence {
+    fn is_gone(&self) -> bool {
+        self.0.load(Acquire)
+    }
+}
+
+/// The body of a guest's outbound request. The engine ends it cleanly when the store goes away, and the server at the
+/// other end would take half a body for a whole one.
+struct Outgoing {
+    inner: WasiBody,
+    guest: Presence,
+}
+
+impl http_body::Body for Outgoing {
+    type Data = Bytes;
+    type Error = Failure;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
+        Poll::Ready(match ready!(Pin::new(&mut self.inner).poll_frame(cx)) {
+            Some(frame) => Some(frame.map_err(|error| outcome::from_guest(&error))),
+            None if self.guest.is_gone() => {
+                Some(Err(Failure::plain(Code::ClientGone).inside("the guest was dropped before its end")))
+            }
+            None => None,
+        })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        !self.guest.is_gone() && self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
 }
 
 /// A guest's response, bounded in size and broken off when its guest fails.

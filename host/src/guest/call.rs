@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     body::Body,
-    capability::Caller,
+    capability::{Caller, http::Trouble},
     failure::Failure,
     lanes::Task,
     telemetry::{GuestLog, LogBudget, PluginMetrics, RequestId, Stream},
@@ -41,6 +41,8 @@ pub struct Meter {
     fuel: AtomicU64,
     shared_cpu: AtomicU64,
     whole_cpu: AtomicU64,
+    outbound: AtomicU64,
+    told: AtomicU64,
 }
 
 impl Meter {
@@ -65,6 +67,11 @@ impl Meter {
         self.whole_cpu.store(nanos(cpu), Relaxed);
     }
 
+    /// Requests that the guest sent to plugins and other servers.
+    pub fn outbound(&self) -> u64 {
+        self.outbound.load(Relaxed)
+    }
+
     pub(super) fn add_cpu(&self, used: Duration) {
         self.shared_cpu.fetch_add(nanos(used), Relaxed);
     }
@@ -84,6 +91,36 @@ pub(super) struct Errand {
     pub(super) task: Arc<Task>,
     pub(super) meter: Arc<Meter>,
     pub(super) log: Log,
+}
+
+/// Failed outbound requests of one request that are told in the log; all are counted.
+const MOST_TOLD: u64 = 16;
+
+impl Errand {
+    /// Counts an outbound request by how it ended.
+    pub(super) fn called_out(&self, result: &'static str) {
+        self.meter.outbound.fetch_add(1, Relaxed);
+        if let Some(streams) = &self.log.0 {
+            streams.metrics.called_out(result);
+        }
+    }
+
+    /// Tells the plugin's author why an outbound request failed: the guest itself gets a code without words.
+    pub(super) fn tell(&self, trouble: &Trouble) {
+        let Caller { tenant, manifest, request_id, .. } = &self.caller;
+        // A plugin that was called has a line of its own; and a guest that fails in a loop must not fill the log.
+        if matches!(trouble, Trouble::Failed(_)) || self.meter.told.fetch_add(1, Relaxed) >= MOST_TOLD {
+            return;
+        }
+        tracing::warn!(
+            target: "wasmbay::guest",
+            tenant = &**tenant,
+            plugin = manifest.name,
+            request_id = request_id.as_str(),
+            result = trouble.name(),
+            "{trouble}"
+        );
+    }
 }
 
 /// Where a guest's two output streams go while it is on one errand; nowhere when it is only tried out.

@@ -3,6 +3,7 @@
 
 use super::{cgi, clock, engine, instance, state, stdio};
 use crate::{
+    capability::http::{self as outbound, limits},
     lanes::admission::HOPS,
     telemetry::{MAX_LINE, MAX_REQUEST},
     units::{ByteSize, Interval},
@@ -114,6 +115,63 @@ pub(crate) fn caps() -> Vec<Cap> {
             Interval(clock::STEP),
             "times are rounded down",
             "takes the cheap timer out of a guest's hands",
+        ),
+    ]
+    .into_iter()
+    .chain(outbound_caps())
+    .collect()
+}
+
+/// Those of requests to other servers.
+fn outbound_caps() -> Vec<Cap> {
+    vec![
+        cap(
+            "outbound requests of one request",
+            outbound::IN_ALL,
+            "`connection-limit-reached`",
+            "far above any page's needs; a loop that calls out ends here",
+        ),
+        cap(
+            "outbound requests of one request at once",
+            outbound::AT_ONCE,
+            "it waits, within the time for its connection",
+            "a fan-out holds no more of what its tenant shares",
+        ),
+        cap(
+            "outbound requests of one tenant to one origin at once",
+            limits::PER_ORIGIN,
+            "it waits, within the time for its connection",
+            "a server that falls silent holds no more than this",
+        ),
+        cap(
+            "outbound requests of one tenant at once, and of several tenants half of what open files allow",
+            limits::PER_TENANT,
+            "it waits, within the time for its connection",
+            "what one tenant holds is never all there is",
+        ),
+        cap(
+            "the wait for an outbound connection: a turn, the name, TCP and TLS",
+            Interval(limits::CONNECT),
+            "`DNS-timeout` or `connection-timeout`",
+            "a guest may ask for less, not for more",
+        ),
+        cap(
+            "the wait for an outbound response's head, or for a piece of its body",
+            Interval(limits::LONGEST),
+            "`HTTP-response-timeout`, `connection-read-timeout`",
+            "30 s where the guest does not say; `limits.timeout` and `limits.stream_idle` end the request that calls",
+        ),
+        cap(
+            "an outbound response's head",
+            ByteSize(outbound::HEAD_BYTES as u64),
+            "`HTTP-response-header-section-size`",
+            "100 lines at most; it is held in memory",
+        ),
+        cap(
+            "an outbound request's or response's body",
+            ByteSize(outbound::MOST_SENT.max(limits::MOST_RECEIVED)),
+            "`HTTP-request-body-size`, `HTTP-response-body-size`",
+            "it is streamed at the guest's pace, never held",
         ),
     ]
 }

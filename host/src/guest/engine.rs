@@ -11,7 +11,7 @@ use wasmtime::{
 };
 
 use super::{idle::Idles, links, state::State};
-use crate::{capability::plugins::CallPlugin, config::Lane, lanes::Lanes, units::ByteSize};
+use crate::{capability::Ways, config::Lane, lanes::Lanes, units::ByteSize};
 
 /// What the engines are made from. The same values in the compile child and in the host make compatible code.
 #[derive(Clone, Debug)]
@@ -62,7 +62,7 @@ pub struct Engines {
     compute: LaneEngine,
     pub(super) settings: EngineSettings,
     pub(super) lanes: Lanes,
-    pub(super) plugins: Arc<dyn CallPlugin>,
+    pub(super) ways: Ways,
 }
 
 /// What one lane's guests are loaded into.
@@ -82,13 +82,13 @@ impl Engines {
     ///
     /// # Panics
     /// Outside a tokio runtime.
-    pub fn new(settings: &EngineSettings, lanes: &Lanes, plugins: Arc<dyn CallPlugin>) -> anyhow::Result<Arc<Self>> {
+    pub fn new(settings: &EngineSettings, lanes: &Lanes, ways: Ways) -> anyhow::Result<Arc<Self>> {
         Ok(Arc::new(Self {
             io: LaneEngine::new(settings, Lane::Io, settings.io_instances, lanes)?,
             compute: LaneEngine::new(settings, Lane::Compute, settings.compute_instances, lanes)?,
             settings: settings.clone(),
             lanes: lanes.clone(),
-            plugins,
+            ways,
         }))
     }
 

@@ -6,10 +6,10 @@ use http::{Request, Response};
 use wasmtime_wasi::runtime::spawn;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
-use super::{body, call::Desk, outcome};
+use super::{body, body::Presence, call::Desk, outcome};
 use crate::capability::{
-    http::{self as outbound, Refused, Waits},
-    plugins::CallPlugin,
+    Ways,
+    http::{self as outbound, Trouble, Waits},
 };
 
 /// Bytes the host buffers for a guest per body: enough to keep a socket busy, little enough for thousands of guests.
@@ -21,12 +21,13 @@ type Sent = Box<dyn Future<Output = Result<(Response<WasiBody>, Exchange), Error
 /// The hooks of one store.
 pub(super) struct Hooks {
     desk: Arc<Desk>,
-    plugins: Arc<dyn CallPlugin>,
+    ways: Ways,
+    presence: Presence,
 }
 
 impl Hooks {
-    pub(super) fn new(desk: Arc<Desk>, plugins: Arc<dyn CallPlugin>) -> Self {
-        Self { desk, plugins }
+    pub(super) fn new(desk: Arc<Desk>, ways: Ways, presence: Presence) -> Self {
+        Self { desk, ways, presence }
     }
 }
 
@@ -36,23 +37,25 @@ impl WasiHttpHooks for Hooks {
 
     fn send_request(&mut self, request: Request<WasiBody>, options: Option<RequestOptions>, _done: Exchange) -> Sent {
         let waits = options.map_or_else(Waits::default, |options| Waits {
+            connect: options.connect_timeout,
             first_byte: options.first_byte_timeout,
             between_bytes: options.between_bytes_timeout,
         });
         let errand = self.desk.errand();
-        let plugins = Arc::clone(&self.plugins);
+        let (ways, presence) = (self.ways.clone(), self.presence.clone());
         Box::new(async move {
-            let request = body::request_from_guest(request);
+            let request = body::request_from_guest(request, presence);
             let caller = errand.caller.clone();
             // A callee's work is polled by a task of its own, never inside its caller's poll, whose time is metered.
-            let sent = spawn(async move { outbound::send(&caller, &plugins, request, waits).await });
-            match sent.await {
-                Ok(response) => Ok((response.map(body::into_guest), Box::new(async { Ok(()) }) as Exchange)),
-                Err(Refused::Denied(reason)) => {
-                    tracing::warn!(target: "wasmbay::guest", tenant = &*errand.caller.tenant, plugin = errand.caller.manifest.name, request_id = errand.caller.request_id.as_str(), "{reason}");
-                    Err(Error::HttpRequestDenied)
+            let sent = spawn(async move { outbound::send(&caller, &ways, request, waits).await });
+            let sent = sent.await;
+            errand.called_out(sent.as_ref().map_or_else(Trouble::name, |_| "ok"));
+            match sent {
+                Ok(response) => Ok((response.map(body::answer_for_guest), Box::new(async { Ok(()) }) as Exchange)),
+                Err(trouble) => {
+                    errand.tell(&trouble);
+                    Err(outcome::trouble_to_guest(&trouble))
                 }
-                Err(Refused::Failed(failure)) => Err(outcome::to_guest(&failure)),
             }
         })
     }

@@ -72,7 +72,7 @@ pub(super) fn bare_context(desk: &Arc<Desk>) -> WasiCtxBuilder {
 fn store(plugin: &Loaded, desk: &Arc<Desk>) -> wasmtime::Result<Store<State>> {
     let engines = &plugin.engines;
     let context = bare_context(desk).build();
-    let state = State::new(context, Arc::clone(desk), Arc::clone(&engines.plugins), plugin.memory);
+    let state = State::new(context, Arc::clone(desk), engines.ways.clone(), plugin.memory);
     let mut store = Store::new(&engines.lane(plugin.lane).engine, state);
     store.limiter(|state| &mut state.limiter);
     store.set_hostcall_fuel(HOSTCALL_BYTES);

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use http::HeaderMap;
 use tokio::time::{self, Instant};
 use wasmtime::component::{Component, InstancePre};
 use wasmtime_wasi::p2::bindings::CommandPre;
@@ -15,7 +16,7 @@ use super::{
     state::State,
 };
 use crate::{
-    capability::{Caller, plugins::HOP_LIMIT},
+    capability::{Caller, Trace, http::Allowance, plugins::HOP_LIMIT},
     config::{Lane, Manifest},
     failure::Failure,
     lanes::{PluginId, Task, TenantId, Who},
@@ -98,13 +99,16 @@ impl Engines {
 impl Errand {
     /// Nobody's request: what a guest has behind it while it starts for no request. It has nothing to ride on.
     pub(super) fn of_nobody(who: Who, manifest: &Arc<Manifest>, task: Arc<Task>, log: Log) -> Self {
+        let request_id = RequestId::generate();
         let caller = Caller {
             who,
             tenant: Arc::from(""),
             manifest: Arc::clone(manifest),
-            request_id: RequestId::generate(),
+            request_id,
             hop: HOP_LIMIT,
             deadline: Instant::now(),
+            trace: Trace::of(&HeaderMap::new(), &request_id),
+            allowance: Allowance::default(),
         };
         Self { caller, task, meter: Arc::default(), log }
     }
@@ -131,6 +135,9 @@ impl Loaded {
                 faults.push(
                     "instances.max_requests: a CGI command serves one request and exits; leave it at 1".to_owned(),
                 );
+            }
+            if !manifest.grants.http.is_empty() {
+                faults.push("grants.http: a CGI command cannot call out; build it as a wasi:http guest".to_owned());
             }
             if !manifest.grants.plugins.is_empty() {
                 faults.push("grants.plugins: a CGI command cannot call out; build it as a wasi:http guest".to_owned());

@@ -5,7 +5,10 @@ use wasmtime_wasi::I32Exit;
 use wasmtime_wasi_http::Error as HttpError;
 
 use super::limiter::Limiter;
-use crate::failure::{Code, Failure};
+use crate::{
+    capability::http::{NameTrouble, Trouble},
+    failure::{Code, Failure},
+};
 
 /// Why the host itself ended a guest, raised at an interruption.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +65,38 @@ pub(super) fn to_guest(failure: &Failure) -> HttpError {
         Code::BadRequest => HttpError::HttpProtocolError,
         _ => HttpError::InternalError(Some(failure.to_string())),
     }
+}
+
+/// How the end of an outbound request looks to its guest.
+pub(super) fn trouble_to_guest(trouble: &Trouble) -> HttpError {
+    match trouble {
+        Trouble::Denied(_) => HttpError::HttpRequestDenied,
+        Trouble::Prohibited(_) => HttpError::DestinationIpProhibited,
+        Trouble::BadTarget(_) => HttpError::HttpRequestUriInvalid,
+        Trouble::BadMethod => HttpError::HttpRequestMethodInvalid,
+        Trouble::Name(_, NameTrouble::Unknown) => dns_error("NXDOMAIN"),
+        Trouble::Name(_, NameTrouble::Refused(code)) => dns_error(code),
+        Trouble::Name(_, NameTrouble::Silent) => HttpError::DnsTimeout,
+        Trouble::ConnectionRefused(_) => HttpError::ConnectionRefused,
+        Trouble::Unreachable(..) => HttpError::DestinationUnavailable,
+        Trouble::ConnectTimeout(_) => HttpError::ConnectionTimeout,
+        Trouble::Certificate(..) => HttpError::TlsCertificateError,
+        Trouble::Tls(..) => HttpError::TlsProtocolError,
+        Trouble::HeadTimeout => HttpError::HttpResponseTimeout,
+        Trouble::BodyTimeout => HttpError::ConnectionReadTimeout,
+        Trouble::HeadTooLarge => HttpError::HttpResponseHeaderSectionSize(None),
+        Trouble::BodyTooLarge(most) => HttpError::HttpResponseBodySize(Some(*most)),
+        Trouble::RequestTooLarge(most) => HttpError::HttpRequestBodySize(Some(*most)),
+        Trouble::Malformed(_) => HttpError::HttpProtocolError,
+        Trouble::Incomplete => HttpError::HttpResponseIncomplete,
+        Trouble::TooMany(_) => HttpError::ConnectionLimitReached,
+        Trouble::Loop => HttpError::LoopDetected,
+        Trouble::Failed(failure) => to_guest(failure),
+    }
+}
+
+fn dns_error(code: &str) -> HttpError {
+    HttpError::DnsError { rcode: Some(code.to_owned()), info_code: None }
 }
 
 /// What a broken body or response of a guest means.

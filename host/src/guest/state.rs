@@ -6,8 +6,8 @@ use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
-use super::{call::Desk, hooks::Hooks, limiter::Limiter};
-use crate::capability::plugins::CallPlugin;
+use super::{body::Present, call::Desk, hooks::Hooks, limiter::Limiter};
+use crate::capability::Ways;
 
 /// Host objects one store may hold: streams, pollables, bodies, headers. A request uses a dozen.
 pub(super) const MAX_RESOURCES: usize = 4096;
@@ -17,6 +17,8 @@ pub(super) const FIELD_SIZE_LIMIT: usize = 64 << 10;
 
 /// A store's data.
 pub(super) struct State {
+    /// First, so that whoever reads a body that ends with the store knows why.
+    _presence: Present,
     table: ResourceTable,
     wasi: WasiCtx,
     http: WasiHttpCtx,
@@ -26,13 +28,14 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn new(wasi: WasiCtx, desk: Arc<Desk>, plugins: Arc<dyn CallPlugin>, memory: usize) -> Self {
+    pub(super) fn new(wasi: WasiCtx, desk: Arc<Desk>, ways: Ways, memory: usize) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(MAX_RESOURCES);
         let mut http = WasiHttpCtx::new();
         http.set_field_size_limit(FIELD_SIZE_LIMIT);
-        let hooks = Hooks::new(Arc::clone(&desk), plugins);
-        Self { table, wasi, http, hooks, desk, limiter: Limiter::new(memory) }
+        let present = Present::default();
+        let hooks = Hooks::new(Arc::clone(&desk), ways, present.watch());
+        Self { _presence: present, table, wasi, http, hooks, desk, limiter: Limiter::new(memory) }
     }
 
     /// Replaces the WASI context: a command learns its request from its environment and standard input.

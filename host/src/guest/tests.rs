@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use http_body_util::BodyExt as _;
 use tokio::{runtime::Handle, sync::oneshot, time::Instant};
 
@@ -15,7 +15,11 @@ use super::{
 };
 use crate::{
     body::{self, Body},
-    capability::{Caller, plugins::CallPlugin},
+    capability::{
+        Caller, Trace, Ways,
+        http::{Allowance, Outbound, OutboundSettings},
+        plugins::CallPlugin,
+    },
     config::Manifest,
     failure::{Code, Failure},
     lanes::{LaneSettings, Lanes, PluginId, Task, TenantId, Who},
@@ -48,7 +52,9 @@ impl House {
         };
         let lanes = LaneSettings { compute_threads: Some(1), compute_nice: 0 };
         let lanes = Lanes::new(&lanes, &Handle::current()).expect("threads start");
-        let engines = Engines::new(&settings, &lanes, Arc::new(NoPlugins)).expect("the pools fit");
+        let outbound = Outbound::new(&OutboundSettings::default()).expect("no authorities of its own");
+        let ways = Ways { plugins: Arc::new(NoPlugins), outbound };
+        let engines = Engines::new(&settings, &lanes, ways).expect("the pools fit");
         Self { lanes, engines, metrics: Metrics::new(), settings }
     }
 
@@ -67,15 +73,18 @@ impl House {
         let who = Who { tenant: TenantId(0), plugin: PluginId(0) };
         let task = Task::new(who, manifest.lane, manifest.limits.cpu);
         let (head, answered) = oneshot::channel();
+        let request_id = RequestId::generate();
         let call = Call {
             request: Request::get("http://a.example/hello").body(body::empty()).expect("a valid request"),
             caller: Caller {
                 who,
                 tenant: Arc::from("default"),
                 manifest: Arc::new(manifest.clone()),
-                request_id: RequestId::generate(),
+                request_id,
                 hop: 0,
                 deadline: Instant::now() + Duration::from_secs(10),
+                trace: Trace::of(&HeaderMap::new(), &request_id),
+                allowance: Allowance::default(),
             },
             task: Arc::clone(&task),
             meter: Arc::default(),

@@ -14,6 +14,9 @@ const FILES: u64 = 256;
 /// Of what is left, the part for connections that guests make outward: one in this many.
 const UPSTREAM_PART: u64 = 4;
 
+/// More than these no host needs: guests wait for their turn at far less.
+const MOST_UPSTREAM: u64 = 8192;
+
 /// One address may have one in this many of the connections, so that it takes several to take them all. Far more
 /// than a client needs; thousands of clients may be behind one address.
 const ADDRESS_PART: usize = 4;
@@ -37,6 +40,8 @@ pub(super) struct Room {
     pub(super) connections: usize,
     /// At once from one address.
     pub(super) per_address: usize,
+    /// At once that guests make outward.
+    pub(super) upstream: usize,
     /// What the operator asked for, when it is too much.
     refused: Option<u64>,
     /// The limit of open files.
@@ -46,18 +51,18 @@ pub(super) struct Room {
 impl Room {
     /// Says in the log how much there is, and why it is less than was asked for.
     pub(super) fn tell(&self) {
-        let Self { connections, per_address, refused, limit } = self;
+        let Self { connections, per_address, upstream, refused, limit } = self;
         if let Some(asked) = refused {
             tracing::warn!(asked, limit, connections, "max_connections is more than the open files leave room for");
         }
-        tracing::info!(connections, per_address, open_files = limit, "room for connections");
+        tracing::info!(connections, per_address, upstream, open_files = limit, "room for connections");
     }
 }
 
 /// The room that the operator gives, as far as there are descriptors for it; else that which they leave.
 pub(super) fn room(settings: &Settings) -> Room {
     let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    let left = left(limit, open());
+    let (left, upstream) = left(limit, open());
     let (connections, refused) = match settings.max_connections.map(u64::from) {
         None => (left.min(MOST_CONNECTIONS), None),
         Some(asked) if asked <= left => (asked, None),
@@ -66,7 +71,7 @@ pub(super) fn room(settings: &Settings) -> Room {
     let connections = usize::try_from(connections).unwrap_or(usize::MAX);
     let per_address = (connections / ADDRESS_PART).max(1);
     let per_address = settings.max_connections_per_address.map_or(per_address, |asked| asked as usize);
-    Room { connections, per_address, refused, limit }
+    Room { connections, per_address, upstream: usize::try_from(upstream).unwrap_or(usize::MAX), refused, limit }
 }
 
 /// Files open now. Where that cannot be read, what a host opens on its way here.
@@ -74,12 +79,13 @@ fn open() -> u64 {
     std::fs::read_dir("/proc/self/fd").map_or(64, |files| files.count() as u64)
 }
 
-/// The connections that leave enough files for everything else. Of a very low limit half is kept for that, which is
+/// The connections that leave enough files for everything else, and those that guests may make outward. Of a very low limit half is kept for that, which is
 /// too little, and told as it fails.
-fn left(limit: u64, open: u64) -> u64 {
+fn left(limit: u64, open: u64) -> (u64, u64) {
     let kept = open.saturating_add(admin::CONNECTIONS as u64 + FILES).min(limit / 2);
     let rest = limit - kept;
-    (rest - rest / UPSTREAM_PART).max(1)
+    let upstream = rest / UPSTREAM_PART;
+    ((rest - upstream).max(1), upstream.clamp(1, MOST_UPSTREAM))
 }
 
 #[cfg(test)]
@@ -88,14 +94,14 @@ mod tests {
 
     #[test]
     fn connections_leave_room_for_everything_else() {
-        assert_eq!(left(1024, 32), 384);
-        assert_eq!(left(2048, 32), 1128);
-        assert_eq!(left(64, 32), 24);
-        assert_eq!(left(1, 0), 1);
-        assert_eq!(left(u64::MAX, 32), u64::MAX - 544 - (u64::MAX - 544) / 4);
+        assert_eq!(left(1024, 32), (384, 128));
+        assert_eq!(left(2048, 32), (1128, 376));
+        assert_eq!(left(64, 32), (24, 8));
+        assert_eq!(left(1, 0), (1, 1));
+        assert_eq!(left(u64::MAX, 32), (u64::MAX - 544 - (u64::MAX - 544) / 4, MOST_UPSTREAM));
         for limit in [256, 1024, 4096, 1 << 20] {
-            let connections = left(limit, 32);
-            assert!(connections < limit && left(limit + 4, 32) > connections, "{limit}");
+            let (connections, upstream) = left(limit, 32);
+            assert!(connections + upstream < limit && left(limit + 4, 32).0 > connections, "{limit}");
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::{
     fs, io,
+    net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -17,6 +18,10 @@ use tokio::{
 use super::{Behind, Mode};
 use crate::{
     body::Body,
+    capability::{
+        Ways,
+        http::{Outbound, OutboundSettings},
+    },
     config::{Lane, Limits, Settings},
     diagnostic::Diagnostic,
     failure::Failure,
@@ -43,6 +48,7 @@ pub struct Plugins {
     current: Current,
     lanes: Lanes,
     gates: Gates,
+    outbound: Outbound,
     max_waiting: u32,
     wasi_http_03: bool,
     notes: Vec<String>,
@@ -66,11 +72,21 @@ impl Plugins {
     ) -> anyhow::Result<Result<Self, Vec<Diagnostic>>> {
         let ground = Ground::lay(settings, dir, metrics.clone())?;
         let wanted = RegistrySettings { strict, build: mode == Mode::Dev, ..RegistrySettings::new(settings, dir) };
-        let Ground { current, lanes, gates, invoker, loader, notes } = ground;
+        let Ground { current, lanes, gates, invoker, loader, outbound, notes } = ground;
         notes.iter().for_each(|note| tracing::warn!("{note}"));
         let (wasi_http_03, max_waiting) = (settings.http_03(), settings.max_waiting);
         let started = Registry::start(wanted, loader, current.clone(), metrics).await;
-        Ok(started.map(|registry| Self { invoker, registry, current, lanes, gates, max_waiting, wasi_http_03, notes }))
+        Ok(started.map(|registry| Self {
+            invoker,
+            registry,
+            current,
+            lanes,
+            gates,
+            outbound,
+            max_waiting,
+            wasi_http_03,
+            notes,
+        }))
     }
 
     /// Which plugins are live, and which are not.
@@ -105,6 +121,7 @@ struct Ground {
     gates: Gates,
     invoker: Invoker,
     loader: EngineLoader,
+    outbound: Outbound,
     /// What the operator asked for and the machine does not hold.
     notes: Vec<String>,
 }
@@ -132,13 +149,15 @@ impl Ground {
         let current = Current::new(&tenants);
         // What loads plugins needs what runs them, for plugins that call plugins; `current` is where they meet.
         let invoker = Invoker::new(current.clone(), lanes.clone(), gates.clone(), Arc::clone(&metrics));
-        let engines = Engines::new(&engine, &lanes, Arc::new(invoker.clone()))?;
+        let outbound = outbound(settings)?;
+        let ways = Ways { plugins: Arc::new(invoker.clone()), outbound: outbound.clone() };
+        let engines = Engines::new(&engine, &lanes, ways)?;
         let data = data_folder(settings, dir)?;
         let cache = CodeCache::open(&data, MAX_CACHE)
             .with_context(|| format!("compiled code cannot be kept in {}", data.display()))?;
         let compiler = Compiler::new(settings.compiler.clone(), engine, CompileLimits::default())?;
         let loader = EngineLoader::new(engines, cache, compiler, settings.max_memory, metrics);
-        Ok(Self { current, lanes, gates, invoker, loader, notes: pools.notes })
+        Ok(Self { current, lanes, gates, invoker, loader, outbound, notes: pools.notes })
     }
 }
 
@@ -147,6 +166,17 @@ fn pools(settings: &Settings) -> anyhow::Result<Pools> {
     let machine = Machine::read().context("what this machine holds cannot be read from /proc")?;
     let pools = Pools::fit(settings.io_instances, settings.compute_instances, &machine).map_err(anyhow::Error::msg)?;
     Ok(pools.beside_connections(super::files::room(settings).connections, &machine))
+}
+
+/// The way out for plugins that call other servers.
+fn outbound(settings: &Settings) -> anyhow::Result<Outbound> {
+    Outbound::new(&OutboundSettings {
+        private_networks: &settings.private_networks,
+        nameservers: &settings.nameservers,
+        authorities: settings.outbound_authorities.as_deref(),
+        connections: super::files::room(settings).upstream,
+        tenants: settings.tenants().len(),
+    })
 }
 
 /// The data folder, made for its owner alone where it is missing.
@@ -170,6 +200,10 @@ fn make_private(folder: &Path) -> io::Result<()> {
 impl Behind for Plugins {
     async fn call(&self, arrival: Arrival, request: Request<Body>) -> Result<Response<Body>, Failure> {
         self.invoker.call(arrival, request).await
+    }
+
+    fn listening(&self, own: &[SocketAddr]) {
+        self.outbound.listening(own);
     }
 
     async fn settled(&self) {

@@ -27,6 +27,10 @@ impl Behind for StandIn {
         Ok(Response::new(body::full("answered")))
     }
 
+    fn listening(&self, own: &[SocketAddr]) {
+        assert!(own.len() == 2 && own.iter().all(|listener| listener.port() != 0), "{own:?}");
+    }
+
     async fn settled(&self) {
         self.settled.subscribe().wait_for(|settled| *settled).await.expect("the sender lives");
     }

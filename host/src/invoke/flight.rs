@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     body::Body,
-    capability::Caller,
+    capability::{Caller, Trace, http::Allowance},
     config::OnDisconnect,
     failure::{Code, Failure},
     guest::{Call, Meter},
@@ -95,6 +95,8 @@ impl Flight {
             request_id,
             hop,
             deadline,
+            trace: Trace::of(request.headers(), &request_id),
+            allowance: Allowance::default(),
         };
         let (head, answered) = oneshot::channel();
         let call = Call {
@@ -261,6 +263,7 @@ impl Ledger {
             record.cpu = cpu;
             record.fuel = self.counts_fuel.then_some(fuel);
             record.bytes_in = fault.read();
+            record.outbound = self.meter.outbound();
         });
         if !noted {
             metrics.spent(cpu.saturating_sub(self.settled.0), fuel.saturating_sub(self.settled.1));

@@ -19,7 +19,10 @@ pub use self::background::Background;
 use self::flight::Flight;
 use crate::{
     body::Body,
-    capability::{Caller, plugins::CallPlugin},
+    capability::{
+        Caller, hops,
+        plugins::{CallPlugin, HOP_LIMIT},
+    },
     failure::{Code, Failure},
     lanes::{
         Lanes,
@@ -106,9 +109,13 @@ impl Invoker {
         let found = self.0.current.table().find(host, request.uri().path(), request.method())?;
         note_plugin(&record, &found);
         prepare::check_length(&request, &found.plugin.manifest.limits)?;
+        let hop = hops::behind(request.headers());
+        if hop > HOP_LIMIT {
+            return Err(Failure::plain(Code::Loop));
+        }
         let claim = claim(&found.plugin);
         let admitted = self.0.gates.enter(claim).await.map_err(|refused| refusal(refused, &record))?;
-        let passage = Passage { found, trigger: Trigger::Http, hop: 0, record, request_id, admitted, latest: None };
+        let passage = Passage { found, trigger: Trigger::Http, hop, record, request_id, admitted, latest: None };
         Flight::start(&self.0, passage, request).await
     }
 

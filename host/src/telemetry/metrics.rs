@@ -59,6 +59,7 @@ pub(super) struct Families {
     pub(super) idle_instances: IntGaugeVec,
     pub(super) instances: IntCounterVec,
     pub(super) background_ends: IntCounterVec,
+    pub(super) outbound: IntCounterVec,
     pub(super) guest_lines_dropped: IntCounterVec,
 }
 
@@ -243,6 +244,7 @@ impl Families {
             idle_instances: make.gauges(names::IDLE_INSTANCES),
             instances: make.counters(names::INSTANCES),
             background_ends: make.counters(names::BACKGROUND_ENDS),
+            outbound: make.counters(names::OUTBOUND),
             guest_lines_dropped: make.counters(names::GUEST_LINES_DROPPED),
         }
     }
@@ -262,6 +264,9 @@ impl Families {
         let codes = crate::failure::TABLE.iter().map(|row| row.name).chain(["ok"]);
         for code in codes {
             let _ = self.requests.remove_label_values(&[tenant, plugin, code]);
+        }
+        for result in super::plugin_metrics::OUTBOUND_RESULTS {
+            let _ = self.outbound.remove_label_values(&[tenant, plugin, result]);
         }
         for how in super::plugin_metrics::BACKGROUND_ENDS {
             let _ = self.background_ends.remove_label_values(&[tenant, plugin, how]);
@@ -322,6 +327,7 @@ mod tests {
         plugin.finished(None, Duration::from_millis(3), Duration::ZERO);
         plugin.spent(Duration::from_millis(1), 7);
         plugin.background_ended("done");
+        plugin.called_out("ok");
         let listener = metrics.listener("public");
         listener.cut("idle");
         listener.certificate_read(true);

@@ -14,6 +14,23 @@ use crate::failure::{Code, TABLE};
 /// How work after the response can end; the label `how`.
 pub(super) const BACKGROUND_ENDS: [&str; 4] = ["done", "failed", "deadline", "no-permit"];
 
+/// How an outbound request can end; the label `result`.
+pub const OUTBOUND_RESULTS: [&str; 13] = [
+    "ok",
+    "denied",
+    "prohibited",
+    "bad-request",
+    "name",
+    "connect",
+    "tls",
+    "timeout",
+    "too-large",
+    "protocol",
+    "limit",
+    "loop",
+    "failed",
+];
+
 /// The metrics of one plugin. Its series are removed when the last handle goes.
 pub struct PluginMetrics {
     metrics: Arc<Metrics>,
@@ -101,6 +118,15 @@ impl PluginMetrics {
     /// Shows how many instances wait for their next request.
     pub fn idle(&self, instances: usize) {
         self.idle_instances.set(i64::try_from(instances).unwrap_or(i64::MAX));
+    }
+
+    /// Counts an outbound request by how it ended.
+    ///
+    /// # Panics
+    /// In debug builds, on a word that is not one of [`OUTBOUND_RESULTS`]: its series would outlive the plugin.
+    pub fn called_out(&self, result: &'static str) {
+        debug_assert!(OUTBOUND_RESULTS.contains(&result), "{result} is not in the list");
+        self.metrics.families.outbound.with_label_values(&[&self.tenant, &self.plugin, result]).inc();
     }
 
     /// Counts work after the response that ended: "done", "failed", "deadline" or "no-permit".

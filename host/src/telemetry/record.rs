@@ -46,6 +46,8 @@ pub struct Record {
     pub total: Duration,
     /// Fuel burned, where it is counted.
     pub fuel: Option<u64>,
+    /// Requests the plugin sent to plugins and other servers.
+    pub outbound: u64,
     /// Bytes of the request's body that were read.
     pub bytes_in: u64,
     /// Bytes of the response's body that were sent.
@@ -102,6 +104,7 @@ macro_rules! line {
             cpu_ms = milliseconds($record.cpu),
             total_ms = milliseconds($record.total),
             fuel = $record.fuel,
+            outbound = $record.outbound,
             bytes_in = $record.bytes_in,
             bytes_out = $record.bytes_out,
             peer = $record.peer.map(tracing::field::display),
@@ -165,6 +168,7 @@ impl OpenRecord {
             cpu: Duration::ZERO,
             total: Duration::ZERO,
             fuel: None,
+            outbound: 0,
             bytes_in: 0,
             bytes_out: 0,
         };

@@ -46,6 +46,12 @@ impl RequestId {
         Self(text)
     }
 
+    /// The id as a number of 128 bits.
+    pub fn bits(&self) -> u128 {
+        let digit = |character: &u8| ALPHABET.iter().position(|known| known == character).unwrap_or_default() as u128;
+        self.0.iter().fold(0, |bits, character| bits << 5 | digit(character))
+    }
+
     /// The id as text.
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).expect("the alphabet is ASCII")

@@ -173,7 +173,14 @@ fn grants(faults: &mut Faults, written: WrittenGrants) -> Grants {
         }
         plugins.push(name);
     }
-    Grants { plugins }
+    let mut http = Vec::new();
+    for At { value, place } in written.http.map(|list| list.value).unwrap_or_default() {
+        if http.contains(&value) {
+            faults.add(&place, "grants.http", Wrong::new(format!("names \"{value}\" twice")));
+        }
+        http.push(value);
+    }
+    Grants { plugins, http }
 }
 
 fn build(faults: &mut Faults, written: WrittenBuild) -> Option<Build> {

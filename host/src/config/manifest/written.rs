@@ -11,6 +11,7 @@ use crate::{
     config::{
         fault::{At, Faults, Place, Wrong},
         leaf::{Count, Leaf, one_of},
+        origins::OriginPattern,
         tree::Section,
     },
     units::{ByteSize, Fuel, Interval},
@@ -133,6 +134,10 @@ pub(super) struct WrittenInstances {
 pub(super) struct WrittenGrants {
     /// Plugins of the same tenant it may call, by name.
     pub(super) plugins: Key<Vec<At<String>>>,
+    /// Other servers it may send requests to: `scheme://host[:port]`, every path of it. `*.` before a name stands for
+    /// all names below it.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub(super) http: Key<Vec<At<OriginPattern>>>,
 }
 
 /// How `wasmbay dev` builds the plugin.
@@ -215,8 +220,8 @@ impl WrittenInstances {
 
 impl WrittenGrants {
     fn read(mut table: Section<'_>, faults: &mut Faults) -> Self {
-        let written = Self { plugins: table.list(faults, "plugins") };
-        table.finish(faults, &["http", "kv", "sql", "jobs", "config"]);
+        let written = Self { plugins: table.list(faults, "plugins"), http: table.list(faults, "http") };
+        table.finish(faults, &["kv", "sql", "jobs", "config"]);
         written
     }
 }

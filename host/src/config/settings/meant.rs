@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use ipnet::IpNet;
+
 use super::{
     Settings, TlsFiles, defaults,
     sources::{Flags, Variables, choose},
@@ -11,8 +13,8 @@ use super::{
 use crate::{
     config::{
         checks::{self, Zero},
-        fault::{At, Faults, Wrong},
-        leaf::{Count, Networks},
+        fault::{At, Faults, Place, Wrong},
+        leaf::{Addresses, Count, Networks},
     },
     units::ByteSize,
 };
@@ -48,7 +50,13 @@ impl Written {
         let per_address = &mut self.max_connections_per_address;
         choose(faults, "max_connections_per_address", flags.max_connections_per_address, variables, per_address);
         choose(faults, "drain", flags.drain, variables, &mut self.drain);
-        self.overlay_proxies(faults, flags.trusted_proxies, variables);
+        let proxies = &mut self.trusted_proxies;
+        overlay_networks(faults, "trusted_proxies", flags.trusted_proxies, variables, proxies);
+        let private = &mut self.private_networks;
+        overlay_networks(faults, "private_networks", flags.private_networks, variables, private);
+        self.overlay_nameservers(faults, flags.nameservers, variables);
+        let authorities = &mut self.outbound_authorities;
+        choose(faults, "outbound_authorities", flags.outbound_authorities, variables, authorities);
         self.overlay_tls(faults, (flags.tls_certificate, flags.tls_key), variables);
     }
 
@@ -64,13 +72,11 @@ impl Written {
         tls.key = key.or(tls.key.take());
     }
 
-    /// A flag or variable is one text for the whole list.
-    fn overlay_proxies(&mut self, faults: &mut Faults, flag: Option<String>, variables: &Variables<'_>) {
-        let mut chosen: Option<At<Networks>> = None;
-        choose(faults, "trusted_proxies", flag, variables, &mut chosen);
-        if let Some(At { value: Networks(networks), place }) = chosen {
-            let value = networks.into_iter().map(|value| At { value, place: place.clone() }).collect();
-            self.trusted_proxies = Some(At { value, place });
+    fn overlay_nameservers(&mut self, faults: &mut Faults, flag: Option<String>, variables: &Variables<'_>) {
+        let mut chosen: Option<At<Addresses>> = None;
+        choose(faults, "nameservers", flag, variables, &mut chosen);
+        if let Some(At { value: Addresses(servers), place }) = chosen {
+            self.nameservers = Some(each(servers, place));
         }
     }
 
@@ -122,9 +128,10 @@ impl Written {
             max_connections_per_address,
             drain: self.drain.map_or(default.drain, |drain| checks::interval(faults, "drain", Zero::Allowed, &drain)),
             compiler: None,
-            trusted_proxies: self
-                .trusted_proxies
-                .map_or(default.trusted_proxies, |list| list.value.into_iter().map(|at| at.value).collect()),
+            trusted_proxies: values(self.trusted_proxies),
+            private_networks: values(self.private_networks),
+            nameservers: values(self.nameservers),
+            outbound_authorities: self.outbound_authorities.map(|file| file.value),
             tls: self.tls.and_then(|tls| tls_files(faults, tls)),
             tenants: tenants::meant(faults, self.tenant),
         }
@@ -147,6 +154,32 @@ impl Written {
             faults.add(place, "admin", wrong.remedy("give the two listeners different ports"));
         }
     }
+}
+
+/// A flag or variable is one text for the whole list.
+fn overlay_networks(
+    faults: &mut Faults,
+    key: &str,
+    flag: Option<String>,
+    variables: &Variables<'_>,
+    file: &mut Option<At<Vec<At<IpNet>>>>,
+) {
+    let mut chosen: Option<At<Networks>> = None;
+    choose(faults, key, flag, variables, &mut chosen);
+    if let Some(At { value: Networks(networks), place }) = chosen {
+        *file = Some(each(networks, place));
+    }
+}
+
+/// Values that stand in one place.
+fn each<T>(values: Vec<T>, place: Place) -> At<Vec<At<T>>> {
+    let value = values.into_iter().map(|value| At { value, place: place.clone() }).collect();
+    At { value, place }
+}
+
+/// A list's values; none without a list.
+fn values<T>(written: Option<At<Vec<At<T>>>>) -> Vec<T> {
+    written.map_or_else(Vec::new, |list| list.value.into_iter().map(|at| at.value).collect())
 }
 
 fn tls_files(faults: &mut Faults, written: WrittenTls) -> Option<TlsFiles> {

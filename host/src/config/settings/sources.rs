@@ -46,6 +46,12 @@ pub struct Flags {
     pub tls_key: Option<String>,
     /// Overrides `trusted_proxies`: networks with commas between them.
     pub trusted_proxies: Option<String>,
+    /// Overrides `private_networks`: networks with commas between them.
+    pub private_networks: Option<String>,
+    /// Overrides `nameservers`: addresses with commas between them.
+    pub nameservers: Option<String>,
+    /// Overrides `outbound_authorities`; relative to the working folder.
+    pub outbound_authorities: Option<String>,
 }
 
 /// The environment, through a function so that tests need not change the process's own.

@@ -68,6 +68,9 @@ fn every_key_has_a_flag_and_a_variable() {
         ("tls_certificate", "/cert.pem"),
         ("tls_key", "/key.pem"),
         ("trusted_proxies", "10.7.0.0/16, fd00::7"),
+        ("private_networks", "10.8.0.0/16, fd00::8"),
+        ("nameservers", "10.9.0.1:53, [fd00::9]:53"),
+        ("outbound_authorities", "/authorities.pem"),
     ];
     let names: Vec<String> = values.iter().map(|(key, _)| format!("WASMBAY_{}", key.to_uppercase())).collect();
     let variables: Vec<(&str, &str)> =
@@ -92,6 +95,9 @@ fn every_key_has_a_flag_and_a_variable() {
         tls_certificate: typed("tls_certificate"),
         tls_key: typed("tls_key"),
         trusted_proxies: typed("trusted_proxies"),
+        private_networks: typed("private_networks"),
+        nameservers: typed("nameservers"),
+        outbound_authorities: typed("outbound_authorities"),
     };
     let by_flags = load(flags, &[]).expect("the flags are good");
     assert_eq!(format!("{by_flags:?}"), format!("{by_variables:?}"));
@@ -105,6 +111,9 @@ fn every_key_has_a_flag_and_a_variable() {
         "ByteSize(7340032)",
         "7s",
         "[10.7.0.0/16, fd00::7/128]",
+        "[10.8.0.0/16, fd00::8/128]",
+        "[10.9.0.1:53, [fd00::9]:53]",
+        "\"/authorities.pem\"",
         "Some(7000)",
         "max_waiting: 777",
         "certificate: \"/cert.pem\", key: \"/key.pem\"",

@@ -37,6 +37,9 @@ pub(in crate::config) const TOP: &[&str] = &[
     "max_connections_per_address",
     "drain",
     "trusted_proxies",
+    "private_networks",
+    "nameservers",
+    "outbound_authorities",
 ];
 
 /// The settings of a Wasmbay host.
@@ -87,6 +90,15 @@ pub(in crate::config) struct Written {
     /// Networks of proxies whose `Forwarded` and `X-Forwarded-*` headers are believed; everyone else's are dropped.
     #[schemars(with = "Option<Vec<String>>", extend("default" = Vec::<String>::new()))]
     pub(super) trusted_proxies: Key<Vec<At<IpNet>>>,
+    /// Networks that guests may reach though they are not public: loopback, private and link-local ones and their like.
+    #[schemars(with = "Option<Vec<String>>", extend("default" = Vec::<String>::new()))]
+    pub(super) private_networks: Key<Vec<At<IpNet>>>,
+    /// Who resolves the names that guests call: IP addresses and ports. None: the system's name servers.
+    #[schemars(with = "Option<Vec<String>>", extend("minItems" = 1))]
+    pub(super) nameservers: Key<Vec<At<SocketAddr>>>,
+    /// A file of authorities, in PEM form and relative to this file, that the servers guests call may be certified by
+    /// beside the public ones.
+    pub(super) outbound_authorities: Key<PathBuf>,
     /// The public listener speaks TLS with this certificate. None: it speaks plain HTTP.
     pub(super) tls: Option<WrittenTls>,
     /// Who owns plugins: each tenant has a folder, and host names or a path prefix.
@@ -171,16 +183,19 @@ impl Written {
             max_connections_per_address: top.leaf(faults, "max_connections_per_address"),
             drain: top.leaf(faults, "drain"),
             trusted_proxies: top.list(faults, "trusted_proxies"),
+            private_networks: top.list(faults, "private_networks"),
+            nameservers: top.nonempty_list(faults, "nameservers"),
+            outbound_authorities: top.leaf(faults, "outbound_authorities"),
             tls: top.table(faults, "tls").map(|tls| WrittenTls::read(tls, faults)),
         };
-        top.finish(faults, &["private_networks"]);
+        top.finish(faults, &[]);
         written
     }
 
     /// The paths that begin where they are written.
     pub(super) fn paths(&mut self) -> impl Iterator<Item = &mut At<PathBuf>> {
         let tls = self.tls.as_mut().map(|tls| [&mut tls.certificate, &mut tls.key]);
-        self.data.iter_mut().chain(tls.into_iter().flatten().flatten())
+        self.data.iter_mut().chain(&mut self.outbound_authorities).chain(tls.into_iter().flatten().flatten())
     }
 }
 

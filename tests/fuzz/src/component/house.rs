@@ -9,6 +9,10 @@ use http_body_util::{BodyExt as _, StreamBody};
 use tokio::{runtime::Runtime, time::timeout};
 use wasmbay::{
     body::{self, Body},
+    capability::{
+        Ways,
+        http::{Outbound, OutboundSettings},
+    },
     config::{Lane, Manifest, TenantPlace},
     failure::{Code, Failure},
     guest::{EngineSettings, Engines, Plugin, compile},
@@ -64,7 +68,9 @@ impl House {
         let tenants = [tenant("default", TenantPlace::Everywhere)];
         let current = Current::new(&tenants);
         let invoker = Invoker::new(current.clone(), lanes.clone(), gates.clone(), Arc::clone(&metrics));
-        let engines = Engines::new(&settings, &lanes, Arc::new(invoker.clone())).expect("the pools fit");
+        let outbound = Outbound::new(&OutboundSettings::default()).expect("it has no authorities of its own");
+        let ways = Ways { plugins: Arc::new(invoker.clone()), outbound };
+        let engines = Engines::new(&settings, &lanes, ways).expect("the pools fit");
         drop(_inside);
         Self { runtime, engines, settings, tenants, current, invoker, gates, metrics }
     }

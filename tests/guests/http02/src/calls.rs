@@ -1,12 +1,14 @@
 //! Behaviours that call out.
 
+use std::collections::BTreeMap;
+
 use shared::{Target, json};
 use wasip2::{
     http::{
         outgoing_handler,
         types::{
-            ErrorCode, Fields, FutureIncomingResponse, IncomingBody, IncomingResponse, OutgoingBody, OutgoingRequest,
-            RequestOptions, ResponseOutparam, Scheme,
+            ErrorCode, Fields, FutureIncomingResponse, IncomingBody, IncomingResponse, Method, OutgoingBody,
+            OutgoingRequest, RequestOptions, ResponseOutparam, Scheme,
         },
     },
     io::poll::poll,
@@ -14,10 +16,10 @@ use wasip2::{
 
 use crate::io::{self, CHUNK, Reply};
 
-/// One GET to `url`, its status and body passed on; 502 and the error's name if it fails.
+/// One request to `url`, its status and body passed on; 502 and the error's name if it fails. `method` is GET and
+/// `bytes` of a body are none unless the target says more.
 pub(crate) fn call(target: &Target, out: ResponseOutparam) {
-    let url = target.text("url").unwrap_or_default();
-    match send(&url, waits(target)).and_then(|future| wait_for(&future)) {
+    match send_with(target).and_then(|future| wait_for(&future)) {
         Ok(response) => pass_on(response, out),
         Err(error) => io::text(out, 502, &format!("{error:?}\n")),
     }
@@ -38,6 +40,36 @@ pub(crate) fn fan(target: &Target, out: ResponseOutparam) {
     io::json(out, &json::array(results));
 }
 
+/// `n` GETs to `url` one after the other: how often each status or error came, as JSON.
+pub(crate) fn repeat(target: &Target, out: ResponseOutparam) {
+    let url = target.text("url").unwrap_or_default();
+    let mut counts = BTreeMap::<String, u64>::new();
+    for _ in 0..target.number_or("n", 2) {
+        let result = match send(&url, waits(target)).and_then(|future| wait_for(&future)) {
+            Ok(response) => {
+                let status = response.status().to_string();
+                read_to_end(response);
+                status
+            }
+            Err(error) => format!("{error:?}"),
+        };
+        *counts.entry(result).or_default() += 1;
+    }
+    io::json(out, &json::object(counts.into_iter().map(|(result, count)| (result, count.to_string()))));
+}
+
+/// Sends the first half of a POST to `url` and dies.
+pub(crate) fn half_a_post(target: &Target) {
+    let request = request(&target.text("url").unwrap_or_default()).expect("a good target");
+    request.set_method(&Method::Post).expect("a method");
+    let body = request.body().expect("the body is taken once");
+    let stream = body.write().expect("the stream is taken once");
+    let _future = outgoing_handler::handle(request, None).expect("the host takes the request");
+    stream.blocking_write_and_flush(b"the first half").expect("the host takes a body");
+    io::sleep_ms(target.number_or("ms", 50));
+    panic!("asked to die in the middle");
+}
+
 /// The deadlines that the target asks for: `first_ns`, `between_ns`, `connect_ns`.
 fn waits(target: &Target) -> Option<RequestOptions> {
     let [first, between, connect] = ["first_ns", "between_ns", "connect_ns"].map(|name| target.number(name));
@@ -51,6 +83,44 @@ fn waits(target: &Target) -> Option<RequestOptions> {
 }
 
 fn send(url: &str, options: Option<RequestOptions>) -> Result<FutureIncomingResponse, ErrorCode> {
+    let request = request(url)?;
+    let body = request.body().expect("the body is taken once");
+    let future = outgoing_handler::handle(request, options)?;
+    OutgoingBody::finish(body, None)?;
+    Ok(future)
+}
+
+/// The request that the target describes, with its method and body.
+fn send_with(target: &Target) -> Result<FutureIncomingResponse, ErrorCode> {
+    let request = request(&target.text("url").unwrap_or_default())?;
+    let method = target.text("method").unwrap_or_else(|| "GET".to_owned());
+    let method = match method.as_str() {
+        "GET" => Method::Get,
+        "POST" => Method::Post,
+        "PUT" => Method::Put,
+        "CONNECT" => Method::Connect,
+        _ => Method::Other(method),
+    };
+    request.set_method(&method).map_err(|()| ErrorCode::HttpRequestMethodInvalid)?;
+    let body = request.body().expect("the body is taken once");
+    let future = outgoing_handler::handle(request, waits(target))?;
+    let mut left = target.number_or("bytes", 0) as usize;
+    if left > 0 {
+        let stream = body.write().expect("the stream is taken once");
+        while left > 0 {
+            let now = left.min(4096);
+            // A server that answers before it has all is no fault of this guest.
+            if stream.blocking_write_and_flush(&vec![b'x'; now]).is_err() {
+                break;
+            }
+            left -= now;
+        }
+    }
+    OutgoingBody::finish(body, None)?;
+    Ok(future)
+}
+
+fn request(url: &str) -> Result<OutgoingRequest, ErrorCode> {
     let (scheme, rest) = url.split_once("://").ok_or(ErrorCode::HttpRequestUriInvalid)?;
     let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     let request = OutgoingRequest::new(Fields::new());
@@ -63,10 +133,7 @@ fn send(url: &str, options: Option<RequestOptions>) -> Result<FutureIncomingResp
     request.set_scheme(Some(&scheme)).map_err(|()| ErrorCode::HttpRequestUriInvalid)?;
     request.set_authority(Some(authority)).map_err(|()| ErrorCode::HttpRequestUriInvalid)?;
     request.set_path_with_query(Some(path)).map_err(|()| ErrorCode::HttpRequestUriInvalid)?;
-    let body = request.body().expect("the body is taken once");
-    let future = outgoing_handler::handle(request, options)?;
-    OutgoingBody::finish(body, None)?;
-    Ok(future)
+    Ok(request)
 }
 
 fn wait_for(future: &FutureIncomingResponse) -> Result<IncomingResponse, ErrorCode> {

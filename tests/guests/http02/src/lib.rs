@@ -5,8 +5,8 @@
 //! `read-none`, `big?mib=`, `slowbig?n=&ms=&bytes=`, `sse?n=&ms=`, `trailers`. Ways to go wrong: `trap`, `panic`, `exit`,
 //! `trap-late?n=`, `drop-late?n=`, `exit-without-response`, `error`, `bad-header`. The rest: `after?ms=[&spin=1]`,
 //! `print[?long=]`, `headers`, `grow`, `plant?mib=`, `scan`, `dodge?ms=`, `many-headers?n=`, `long-header?kib=`,
-//! `handles?n=`, `random-bytes?n=`, `call?url=[&first_ns=&between_ns=&connect_ns=]`, `fan?url=&n=`, `count`,
-//! `status?code=`, `file`, `random`, `clocks`.
+//! `handles?n=`, `random-bytes?n=`, `call?url=[&method=&bytes=&first_ns=&between_ns=&connect_ns=]`, `fan?url=&n=`,
+//! `repeat?url=&n=`, `half-a-post?url=&ms=`, `count`, `status?code=`, `file`, `random`, `clocks`.
 
 mod bodies;
 mod calls;
@@ -81,6 +81,8 @@ impl Guest for Handler {
             "clocks" => reports::clocks(out),
             "call" => calls::call(&target, out),
             "fan" => calls::fan(&target, out),
+            "repeat" => calls::repeat(&target, out),
+            "half-a-post" => calls::half_a_post(&target),
             _ => io::text(out, 404, "no such behaviour\n"),
         }
     }

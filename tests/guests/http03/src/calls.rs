@@ -1,5 +1,7 @@
 //! Behaviours that call out.
 
+use std::collections::BTreeMap;
+
 use shared::{Target, json};
 use wasip3::{
     http::{
@@ -38,6 +40,20 @@ pub(crate) async fn fan(target: &Target) -> Response {
         });
     }
     reply::json(&json::array(results))
+}
+
+/// `n` GETs to `url` one after the other: how often each status or error came, as JSON.
+pub(crate) async fn repeat(target: &Target) -> Response {
+    let url = target.text("url").unwrap_or_default();
+    let mut counts = BTreeMap::<String, u64>::new();
+    for _ in 0..target.number_or("n", 2) {
+        let result = match send(&url).await {
+            Ok(response) => response.get_status_code().to_string(),
+            Err(error) => format!("{error:?}"),
+        };
+        *counts.entry(result).or_default() += 1;
+    }
+    reply::json(&json::object(counts.into_iter().map(|(result, count)| (result, count.to_string()))))
 }
 
 async fn send(url: &str) -> Result<Response, ErrorCode> {

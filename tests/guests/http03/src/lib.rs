@@ -3,7 +3,7 @@
 //! Work: `hello`, `wait?ms=`, `work?us=`, `burn?n=`, `spin[?ms=]`, `loads?ms=&mib=`, `hostcalls?ms=`, `pages?mib=`,
 //! `alloc?mib=`, `after?ms=[&spin=1]`. Bodies: `echo`, `relay`, `sink`, `big?mib=`, `slowbig?n=&ms=&bytes=`, `sse?n=&ms=`,
 //! `trailers`. Ways to go wrong: `trap`, `trap-late?n=`, `drop-late?n=`, `never`, `error`. The rest: `print`,
-//! `headers`, `call?url=`, `fan?url=&n=`, `count`, `inside`, `status?code=`, `recurse?n=`, `grow`, `dodge?ms=`,
+//! `headers`, `call?url=`, `fan?url=&n=`, `repeat?url=&n=`, `count`, `inside`, `status?code=`, `recurse?n=`, `grow`, `dodge?ms=`,
 //! `many-headers?n=`, `long-header?kib=`, `handles?n=`, `streams?n=`, `random-bytes?n=`.
 
 mod bodies;
@@ -80,6 +80,7 @@ async fn answer(request: Request) -> Result<Response, ErrorCode> {
         "headers" => Ok(reports::headers(&request)),
         "call" => calls::call(&target).await,
         "fan" => Ok(calls::fan(&target).await),
+        "repeat" => Ok(calls::repeat(&target).await),
         _ => Ok(reply::text(404, "no such behaviour\n")),
     }
 }
