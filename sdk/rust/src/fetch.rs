@@ -288,7 +288,8 @@ mod tests {
 
     #[test]
     fn a_client_is_told_the_kind_and_not_the_address() {
-        for (failure, status) in [(FetchFailure::Timeout, 504), (FetchFailure::Full, 503), (FetchFailure::Denied, 502)] {
+        for (failure, status) in [(FetchFailure::Timeout, 504), (FetchFailure::Full, 503), (FetchFailure::Denied, 502)]
+        {
             let problem = FetchError::new(failure, "http://secret.plugin.internal/", "x").problem();
             assert_eq!(problem.status().as_u16(), status);
             assert!(!problem.to_string().contains("secret"));

@@ -116,10 +116,10 @@ pub mod prelude {
 pub mod __private {
     #[cfg(target_family = "wasm")]
     pub use crate::backend::serve;
-    #[cfg(all(target_family = "wasm", feature = "wasi03"))]
-    pub use wasip3;
     #[cfg(all(target_family = "wasm", not(feature = "wasi03")))]
     pub use wasip2;
+    #[cfg(all(target_family = "wasm", feature = "wasi03"))]
+    pub use wasip3;
 
     pub use crate::{
         extract::takes_what_is_left,

@@ -21,7 +21,8 @@ macro_rules! text {
         concat!(
             r#"{"sdk":"rust","version":""#,
             env!("CARGO_PKG_VERSION"),
-            r#"","lane":""#,
+            // The contract is `sdk/contract/`.
+            r#"","contract":1,"lane":""#,
             $lane,
             r#"","kind":""#,
             kind!(),

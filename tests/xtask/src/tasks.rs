@@ -9,7 +9,7 @@ use crate::{
     guests as test_guests,
     place::Place,
     plugins::{self, Build},
-    readme,
+    readme, sdk,
     steps::Steps,
     toolchain::Toolchain,
 };
@@ -47,6 +47,7 @@ pub(crate) fn test(place: &Place, steps: &Steps, filter: Option<&str>, soak: boo
     let root = &place.root;
     check_format(place, steps)?;
     steps.command("cargo clippy", root, cargo(place).args(CLIPPY))?;
+    sdk::test(place, steps, filter)?;
     let toolchain = Toolchain::ensure(place, steps)?;
     let built = Built::ensure(place, steps, &toolchain)?;
     steps.command("cargo doc", root, cargo(place).args(DOC).env("RUSTDOCFLAGS", "-D warnings"))?;
@@ -127,7 +128,7 @@ impl Built {
 fn check_format(place: &Place, steps: &Steps) -> anyhow::Result<()> {
     steps.step("cargo fmt --check", |step| {
         let plugins = plugins::folders_of(&place.root.join("plugins"))?;
-        let folders = [place.root.clone(), place.root.join("tests/guests")].into_iter().chain(plugins);
+        let folders = [place.root.clone(), place.root.join("tests/guests"), place.sdk()].into_iter().chain(plugins);
         for folder in folders.filter(|folder| folder.join("Cargo.toml").exists()) {
             step.run(&place.root, Command::new("cargo").args(["fmt", "--all", "--check"]).current_dir(folder))?;
         }

@@ -44,12 +44,16 @@ pub(crate) fn route(attribute: &str, method: Option<&str>, path: Tokens, item: T
 
 fn function(item: Tokens) -> syn::Result<ItemFn> {
     let span = item.clone().into_iter().next().map_or(Span::call_site(), |first| first.span());
-    let function: ItemFn = syn::parse2(item)
-        .map_err(|_| Error::new(span, "a handler is a function: `async fn` for the io lane, `fn` for the compute lane"))?;
+    let function: ItemFn = syn::parse2(item).map_err(|_| {
+        Error::new(span, "a handler is a function: `async fn` for the io lane, `fn` for the compute lane")
+    })?;
     let signature = &function.sig;
     let fault = |span, message| Err(Error::new(span, message));
     if let Some(parameter) = signature.generics.params.first() {
-        return fault(parameter.span(), "a handler has no type or lifetime parameters: its arguments own what they hold");
+        return fault(
+            parameter.span(),
+            "a handler has no type or lifetime parameters: its arguments own what they hold",
+        );
     }
     if let Some(keyword) = &signature.constness {
         return fault(keyword.span(), "a handler is no `const fn`");

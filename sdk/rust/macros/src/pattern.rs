@@ -63,9 +63,9 @@ fn parse_segment(segment: &str) -> Result<Segment, String> {
     let Some(inner) = segment.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) else {
         return match segment {
             "" => Err("an empty segment matches nothing: no double slash, no slash at the end".to_owned()),
-            _ if segment.contains(['{', '}', '*', ':']) => {
-                Err(format!("the segment {segment:?} is neither literal nor a parameter; a parameter is written {{name}}"))
-            }
+            _ if segment.contains(['{', '}', '*', ':']) => Err(format!(
+                "the segment {segment:?} is neither literal nor a parameter; a parameter is written {{name}}"
+            )),
             _ => Ok(Segment::Literal(segment.to_owned())),
         };
     };

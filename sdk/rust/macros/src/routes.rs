@@ -26,9 +26,8 @@ fn text(name: &Path) -> String {
 
 /// The plugin of these handlers, and its exports.
 pub(crate) fn plugin(names: &[Path]) -> Tokens {
-    let routes = names.iter().map(|name| {
-        quote_spanned!(name.span() => <#name as ::wasmbay_sdk::__private::Handler>::ROUTE)
-    });
+    let routes =
+        names.iter().map(|name| quote_spanned!(name.span() => <#name as ::wasmbay_sdk::__private::Handler>::ROUTE));
     let checks = (1..names.len()).map(|last| {
         quote_spanned! { names[last].span() =>
             const _: () = ::wasmbay_sdk::__private::fits(PLUGIN, #last);

@@ -1,7 +1,7 @@
 //! Each complaint stands at the words of the author that it is about.
 
-use proc_macro2::{Span, TokenStream as Tokens};
 use crate::{handler, routes};
+use proc_macro2::{Span, TokenStream as Tokens};
 
 /// The message of an expansion that fails, and the text that it points at in `source`.
 fn complaint(source: &str, expanded: syn::Result<Tokens>) -> (String, String) {

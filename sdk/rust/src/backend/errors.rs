@@ -6,9 +6,10 @@ macro_rules! failure {
         match &$code {
             $type::HttpRequestDenied | $type::DestinationIpProhibited => $crate::fetch::FetchFailure::Denied,
             $type::ConnectionLimitReached => $crate::fetch::FetchFailure::Full,
-            $type::HttpResponseTimeout | $type::ConnectionTimeout | $type::DnsTimeout | $type::ConnectionReadTimeout => {
-                $crate::fetch::FetchFailure::Timeout
-            }
+            $type::HttpResponseTimeout
+            | $type::ConnectionTimeout
+            | $type::DnsTimeout
+            | $type::ConnectionReadTimeout => $crate::fetch::FetchFailure::Timeout,
             $type::LoopDetected => $crate::fetch::FetchFailure::Loop,
             $type::DestinationNotFound | $type::DnsError(_) => $crate::fetch::FetchFailure::NotFound,
             $type::HttpRequestUriInvalid | $type::HttpRequestMethodInvalid => $crate::fetch::FetchFailure::Invalid,

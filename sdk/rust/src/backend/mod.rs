@@ -32,6 +32,22 @@ pub async fn sleep(duration: Duration) {
     own::sleep(duration).await;
 }
 
+/// Says how long the body is, where that is known.
+#[cfg(target_family = "wasm")]
+fn announce(parts: &mut http::response::Parts, body: &crate::Body) {
+    let bodiless = parts.status.is_informational() || matches!(parts.status.as_u16(), 204 | 304);
+    if let (Some(length), false) = (body.length(), bodiless || parts.headers.contains_key(http::header::CONTENT_LENGTH))
+    {
+        parts.headers.insert(http::header::CONTENT_LENGTH, length.into());
+    }
+}
+
+/// As long as the interface can say.
+#[cfg(target_family = "wasm")]
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
 /// Exports the plugin, and says of it what `wasmbay check` reads.
 #[doc(hidden)]
 #[macro_export]
@@ -44,7 +60,8 @@ macro_rules! __export {
             #[used]
             #[allow(unsafe_code)]
             #[unsafe(link_section = "wasmbay")]
-            static SECTION: [u8; $crate::__private::length($plugin.lane())] = $crate::__private::section($plugin.lane());
+            static SECTION: [u8; $crate::__private::length($plugin.lane())] =
+                $crate::__private::section($plugin.lane());
         };
     };
 }

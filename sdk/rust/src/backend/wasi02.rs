@@ -4,7 +4,7 @@ use std::{future::poll_fn, pin::Pin, rc::Rc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::stream;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header, request, response, uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header, request, uri};
 use http_body::Frame;
 use wasip2::{
     clocks::monotonic_clock,
@@ -22,7 +22,7 @@ use wstd::{
     runtime::{AsyncPollable, block_on, spawn},
 };
 
-use super::errors::failure;
+use super::{announce, errors::failure, nanoseconds};
 use crate::{
     Body, Error, FetchError, Plugin, Problem, Request, Response, Result,
     fetch::{FetchFailure, Timeout},
@@ -96,7 +96,8 @@ fn method_of(method: wasi::Method) -> Option<Method> {
 fn headers_of(fields: &Fields) -> Result<HeaderMap, ErrorCode> {
     let mut headers = HeaderMap::new();
     for (name, value) in fields.entries() {
-        let (name, value) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_maybe_shared(Bytes::from(value)));
+        let (name, value) =
+            (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_maybe_shared(Bytes::from(value)));
         let invalid = || ErrorCode::InternalError(Some("a header that is none".to_owned()));
         headers.append(name.map_err(|_| invalid())?, value.map_err(|_| invalid())?);
     }
@@ -192,14 +193,6 @@ async fn respond(response: Response, out: ResponseOutparam) {
     }
 }
 
-/// Says how long the body is, where that is known.
-fn announce(parts: &mut response::Parts, body: &Body) {
-    let bodiless = parts.status.is_informational() || matches!(parts.status.as_u16(), 204 | 304);
-    if let (Some(length), false) = (body.length(), bodiless || parts.headers.contains_key(header::CONTENT_LENGTH)) {
-        parts.headers.insert(header::CONTENT_LENGTH, length.into());
-    }
-}
-
 /// Writes a body to its end. A reader that left is no error: the rest is dropped. One that breaks off is not finished, so
 /// that nobody takes a part for the whole.
 async fn write(mut body: Body, outgoing: OutgoingBody) -> Result<()> {
@@ -283,11 +276,6 @@ async fn response_of(future: FutureIncomingResponse) -> Result<Response, ErrorCo
     let mut response = Response::new(body_of(open, broke));
     (*response.status_mut(), *response.headers_mut()) = (status, headers);
     Ok(response)
-}
-
-/// As long as the interface can say.
-fn nanoseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 pub(crate) async fn sleep(duration: Duration) {

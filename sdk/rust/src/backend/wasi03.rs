@@ -1,6 +1,11 @@
 //! A wasi:http 0.3 guest: one instance may serve many requests at once, each with a scope of its own.
 
-use std::{pin::Pin, rc::Rc, task::{Context, Poll}, time::Duration};
+use std::{
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http_body::Frame;
@@ -17,7 +22,7 @@ use wasip3::{
     wit_bindgen::spawn_local,
 };
 
-use super::errors::failure;
+use super::{announce, errors::failure, nanoseconds};
 use crate::{
     Body, Error, FetchError, Plugin, Problem, Request, Response,
     fetch::{FetchFailure, Timeout},
@@ -55,7 +60,8 @@ pub async fn serve(plugin: Plugin, request: wasi::Request) -> Result<wasi::Respo
     let broke = |code: ErrorCode| Problem::bad_request(format!("the body broke off: {code:?}")).into();
     let request = http_from_wasi_request(request)?.map(|body| wrapped(body, broke));
     let scope = Rc::new(Scope::new(request.headers()));
-    let (parts, mut body) = scope.run(plugin.answer(&scope, request)).await.into_parts();
+    let (mut parts, mut body) = scope.run(plugin.answer(&scope, request)).await.into_parts();
+    announce(&mut parts, &body);
     let refused = |error| ErrorCode::InternalError(Some(format!("the response's headers may not be set: {error:?}")));
     let headers = parts.headers.try_into().map_err(refused)?;
     let (writer, contents, end) = BodyWriter::new();
@@ -107,11 +113,6 @@ pub(crate) async fn send(mut request: Request) -> Result<Response, FetchError> {
     let response = client::send(http_into_wasi_request(request).map_err(failed)?).await.map_err(failed)?;
     let broke = |code| FetchError::new(FetchFailure::Failed, "an answer broke off", format!("{code:?}")).into();
     Ok(http_from_wasi_response(response).map_err(failed)?.map(|body| wrapped(body, broke)))
-}
-
-/// As long as the interface can say.
-fn nanoseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 pub(crate) async fn sleep(duration: Duration) {

@@ -123,7 +123,8 @@ impl Body {
         B::Error: Into<Error>,
     {
         let mut body = Box::pin(body);
-        let next = move |cx: &mut Context<'_>| body.as_mut().poll_frame(cx).map(|next| next.map(|it| it.map_err(Into::into)));
+        let next =
+            move |cx: &mut Context<'_>| body.as_mut().poll_frame(cx).map(|next| next.map(|it| it.map_err(Into::into)));
         Self::frames(futures_util::stream::poll_fn(next))
     }
 

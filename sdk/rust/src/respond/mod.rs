@@ -151,7 +151,8 @@ where
         let (status, headers, answer) = self;
         let mut response = (status, answer).into_response();
         for (name, value) in headers {
-            let header = || Ok::<_, http::Error>((name.try_into().map_err(Into::into)?, value.try_into().map_err(Into::into)?));
+            let header =
+                || Ok::<_, http::Error>((name.try_into().map_err(Into::into)?, value.try_into().map_err(Into::into)?));
             match header() {
                 Ok((name, value)) => response.headers_mut().insert(name, value),
                 Err(error) => return Error::from(error).into_response(),

@@ -55,7 +55,11 @@ pub struct Client {
 impl Client {
     /// A client of a plugin: the `PLUGIN` that `routes!` and `#[handler]` define.
     pub fn new(plugin: Plugin) -> Self {
-        Self { plugin, headers: HeaderMap::from_iter([(HeaderName::from_static(REQUEST_ID), ID)]), world: World::default() }
+        Self {
+            plugin,
+            headers: HeaderMap::from_iter([(HeaderName::from_static(REQUEST_ID), ID)]),
+            world: World::default(),
+        }
     }
 
     /// Sends this header with every request, in the place of one of the same name.

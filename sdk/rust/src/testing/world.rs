@@ -32,7 +32,8 @@ impl World {
         };
         let broke = |error| FetchError::new(FetchFailure::Failed, &to, error);
         let body = body.bytes().await.map_err(broke)?;
-        double(http::Request::from_parts(parts, body)).map_err(|failure| FetchError::new(failure, to, "as the test has it"))
+        double(http::Request::from_parts(parts, body))
+            .map_err(|failure| FetchError::new(failure, to, "as the test has it"))
     }
 }
 

@@ -105,6 +105,18 @@ routes!(item, create, gone, fails, panics, told, echo, collect, pages);
 
 #[cfg(not(feature = "compute"))]
 routes!(
-    item, create, gone, fails, panics, told, echo, collect, pages, waiting::events, waiting::breaks, waiting::after,
-    waiting::call, waiting::both
+    item,
+    create,
+    gone,
+    fails,
+    panics,
+    told,
+    echo,
+    collect,
+    pages,
+    waiting::events,
+    waiting::breaks,
+    waiting::after,
+    waiting::call,
+    waiting::both
 );
