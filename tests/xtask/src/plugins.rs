@@ -60,8 +60,7 @@ pub(crate) fn build(place: &Place, steps: &Steps, toolchain: &Toolchain, build: 
 /// Builds in the shared folder and puts the component, whose path in a target folder is `built`, into the plugin's.
 fn build_shared(kept: &Kept, plugin: &Path, command: &str, built: &str) -> anyhow::Result<()> {
     let sdk = kept.place.sdk();
-    let package = fs::read_to_string(plugin.join("Cargo.toml")).unwrap_or_default();
-    let uses: &[&Path] = if package.contains(SDK) { &[&sdk] } else { &[] };
+    let uses: &[&Path] = if uses_the_sdk(plugin) { &[&sdk] } else { &[] };
     let folder = kept.folder("plugins", plugin, uses, |folder, target_dir| {
         run(kept, plugin, &in_folder(command, target_dir))?;
         let built = target_dir.join(built);
@@ -70,6 +69,11 @@ fn build_shared(kept: &Kept, plugin: &Path, command: &str, built: &str) -> anyho
     })?;
     let to = plugin.join(OWN_TARGET).join(built);
     place_file(&folder.join("component"), &to).with_context(|| format!("cannot write {}", to.display()))
+}
+
+/// Whether a plugin is made with the SDK, whose sources are then its own as well.
+pub(crate) fn uses_the_sdk(plugin: &Path) -> bool {
+    fs::read_to_string(plugin.join("Cargo.toml")).is_ok_and(|package| package.contains(SDK))
 }
 
 fn run(kept: &Kept, plugin: &Path, command: &str) -> anyhow::Result<()> {

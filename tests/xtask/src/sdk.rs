@@ -1,8 +1,12 @@
-//! The Rust SDK on the author's machine: lints, pages, tests, and the examples in its pages.
+//! The Rust SDK on the author's machine: lints, pages, tests, the examples in its pages, and the plugins made with it.
 
 use std::process::Command;
 
-use crate::{place::Place, steps::Steps};
+use crate::{
+    place::Place,
+    plugins::{folders_of, uses_the_sdk},
+    steps::Steps,
+};
 
 /// Checks the SDK, a workspace of its own, in a target folder of the cache.
 ///
@@ -25,5 +29,12 @@ pub(crate) fn test(place: &Place, steps: &Steps, filter: Option<&str>) -> anyhow
         [&clean[..], &clippy, &doc].iter().try_for_each(|words| step.run(&place.root, &mut cargo(words)))
     })?;
     let test: Vec<_> = ["test", "--workspace", "--locked"].into_iter().chain(filter).collect();
-    steps.command("the SDK's tests", &place.root, &mut cargo(&test))
+    steps.command("the SDK's tests", &place.root, &mut cargo(&test))?;
+    steps.step("tests of plugins made with it", |step| {
+        for plugin in folders_of(&place.root.join("plugins"))?.iter().filter(|plugin| uses_the_sdk(plugin)) {
+            let test: Vec<_> = ["test", "--locked"].into_iter().chain(filter).collect();
+            step.run(&place.root, cargo(&test).current_dir(plugin))?;
+        }
+        Ok(())
+    })
 }

@@ -130,33 +130,40 @@ fn checks(types: &[&Type]) -> Tokens {
     quote!(#(#checks)*)
 }
 
+/// The place of a type in the author's text, where code stands that the compiler may complain about: a type that is no
+/// extractor is shown where it is written. Names in it are the attribute's own, wherever the text came from.
+fn place(of: &Type) -> Span {
+    of.span().resolved_at(Span::call_site())
+}
+
 /// Takes the arguments out of `request`, calls the function, answers what it returns.
 fn call(function: &ItemFn, types: &[&Type]) -> Tokens {
     let name = &function.sig.ident;
     let arguments: Vec<_> = (0..types.len()).map(|number| format_ident!("argument{number}")).collect();
     let takes = types.iter().zip(&arguments).map(|(this, argument)| {
-        // The span is the type's: a type that is no extractor is complained about where it stands. Not so that of
-        // `request`: a local variable is known only where its name has the same origin.
-        let take = quote_spanned!(this.span() => <#this as ::wasmbay_sdk::FromRequest>::from_request);
+        let take = quote_spanned! { place(this) =>
+            <#this as ::wasmbay_sdk::FromRequest>::from_request(&mut request).await
+        };
         quote! {
-            let #argument = match #take(&mut request).await {
+            let #argument = match #take {
                 ::core::result::Result::Ok(taken) => taken,
                 ::core::result::Result::Err(refusal) => return ::wasmbay_sdk::IntoResponse::into_response(refusal),
             };
         }
     });
     let awaited = function.sig.asyncness.map(|_| quote!(.await));
-    let span = match &function.sig.output {
-        ReturnType::Default => name.span(),
-        ReturnType::Type(_, output) => output.span(),
+    let respond = match &function.sig.output {
+        ReturnType::Default => quote!(::wasmbay_sdk::IntoResponse::into_response(answer)),
+        ReturnType::Type(_, output) => {
+            quote_spanned!(place(output) => ::wasmbay_sdk::IntoResponse::into_response(answer))
+        }
     };
-    let respond = quote_spanned!(span => ::wasmbay_sdk::IntoResponse::into_response);
     quote! {
         #[allow(unused_mut, unused_variables)]
         let mut request: ::wasmbay_sdk::Request = request;
         #(#takes)*
         #[allow(clippy::unit_arg, clippy::let_unit_value)]
         let answer = #name(#(#arguments),*)#awaited;
-        #respond(answer)
+        #respond
     }
 }

@@ -31,8 +31,10 @@ pub(crate) async fn breaks() -> Body {
 pub(crate) async fn after(Path((_, callee)): Path<(String, String)>) -> &'static str {
     spawn_after_response(async move {
         sleep(Duration::from_millis(5)).await;
-        match call_plugin(&callee, format!("/{callee}/items/1")).await {
-            Ok(answer) => log::info!("after the response: {}", answer.status()),
+        let ask =
+            async || -> Result<String> { call_plugin(&callee, format!("/{callee}/items/1")).await?.ok()?.text().await };
+        match ask().await {
+            Ok(text) => log::info!("after the response: {text}"),
             Err(error) => log::error!("after the response: {error}"),
         }
     });

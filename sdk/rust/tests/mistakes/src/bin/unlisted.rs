@@ -3,7 +3,7 @@ use wasmbay_sdk::prelude::*;
 async fn no_attribute() {}
 
 routes!(
-    no_attribute, //~ cannot find type `no_attribute`
+    no_attribute, //~ expected type, found function `no_attribute`
 );
 
 fn main() {}
