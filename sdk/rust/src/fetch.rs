@@ -60,7 +60,7 @@ pub async fn fetch(request: impl IntoRequest) -> Result<Response, FetchError> {
 /// ```
 ///
 /// # Errors
-/// As [`fetch`].
+/// As [`fetch()`].
 pub async fn call_plugin(name: &str, request: impl IntoRequest) -> Result<Response, FetchError> {
     let mut request = request.into_request()?;
     let path = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);

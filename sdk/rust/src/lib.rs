@@ -36,7 +36,7 @@
 //!   a status and any of these, [`Redirect`], [`Body`], [`Sse`], [`Response`] itself, or a [`Result`] of any.
 //! * An error is a [`Problem`] with a status of its own, or any error by `?`, which the client sees as status 500 and
 //!   nothing more, and the host's log in full.
-//! * [`fetch`] and [`call_plugin`] ask others, [`sleep`] waits, [`join`] does two things at once,
+//! * [`fetch()`] and [`call_plugin`] ask others, [`sleep`] waits, [`join`] does two things at once,
 //!   [`spawn_after_response`] goes on after the answer, [`params`] and [`request_id`] tell what the host told.
 //! * [`log`]'s macros write to the host's log, as standard output and standard error do.
 //! * [`testing`] runs handlers on the author's machine, with the clock and the outside world in the test's hands.

@@ -33,7 +33,11 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// assert_eq!(answer.json::<wasmbay_sdk::serde_json::Value>()["code"], "sold-out");
 /// ```
 #[derive(Clone, Debug)]
-pub struct Problem {
+pub struct Problem(Box<Parts>);
+
+/// In a box: it travels in the error of many a `Result`.
+#[derive(Clone, Debug)]
+struct Parts {
     status: StatusCode,
     code: Cow<'static, str>,
     detail: String,
@@ -44,7 +48,8 @@ pub struct Problem {
 impl Problem {
     /// A problem with a code in kebab case, and a sentence about this case.
     pub fn new(status: StatusCode, code: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
-        Self { status, code: code.into(), detail: detail.into(), members: Map::new(), headers: HeaderMap::new() }
+        let (code, detail) = (code.into(), detail.into());
+        Self(Box::new(Parts { status, code, detail, members: Map::new(), headers: HeaderMap::new() }))
     }
 
     /// 400 `bad-request`.
@@ -71,7 +76,7 @@ impl Problem {
     #[must_use]
     pub fn with(mut self, name: impl Into<String>, value: impl Serialize) -> Self {
         if let Ok(value) = serde_json::to_value(value) {
-            self.members.insert(name.into(), value);
+            self.0.members.insert(name.into(), value);
         }
         self
     }
@@ -80,25 +85,25 @@ impl Problem {
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: &str) -> Self {
         if let Ok(value) = HeaderValue::from_str(value) {
-            self.headers.insert(name, value);
+            self.0.headers.insert(name, value);
         }
         self
     }
 
     /// The status that the client gets.
     pub fn status(&self) -> StatusCode {
-        self.status
+        self.0.status
     }
 
     /// What tells cases of one status apart.
     pub fn code(&self) -> &str {
-        &self.code
+        &self.0.code
     }
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.detail)
+        f.write_str(&self.0.detail)
     }
 }
 
@@ -118,19 +123,20 @@ struct Sent<'a> {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
+        let Parts { status, code, detail, members, headers } = *self.0;
         let sent = Sent {
             // The title is the status's own; `code` tells the cases apart.
             r#type: "about:blank",
-            title: self.status.canonical_reason().unwrap_or("Error"),
-            status: self.status.as_u16(),
-            detail: &self.detail,
-            code: &self.code,
-            members: &self.members,
+            title: status.canonical_reason().unwrap_or("Error"),
+            status: status.as_u16(),
+            detail: &detail,
+            code: &code,
+            members: &members,
         };
         let text = serde_json::to_vec(&sent).expect("a problem is texts, a number and JSON");
         let mut response = Response::new(text.into());
-        *response.status_mut() = self.status;
-        *response.headers_mut() = self.headers;
+        *response.status_mut() = status;
+        *response.headers_mut() = headers;
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         response
     }
@@ -183,7 +189,7 @@ impl fmt::Debug for Error {
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let problem = self.problem();
-        if problem.status.is_server_error() {
+        if problem.status().is_server_error() {
             log::error!("{self}");
         }
         problem.into_response()
@@ -224,8 +230,8 @@ mod tests {
     #[test]
     fn what_is_no_problem_is_500_and_says_nothing() {
         let error: Error = std::io::Error::other("the password is 1234").into();
-        let Problem { status, detail, .. } = error.problem();
-        assert_eq!((status.as_u16(), detail.as_str()), (500, "the handler failed"));
+        let problem = error.problem();
+        assert_eq!((problem.status().as_u16(), problem.to_string().as_str()), (500, "the handler failed"));
         assert!(error.to_string().contains("1234"), "the log is told");
     }
 }

@@ -9,10 +9,10 @@ type Complaints = BTreeSet<(String, usize, String)>;
 
 fn expected(programs: &Path) -> Complaints {
     let mut expected = Complaints::new();
-    for file in fs::read_dir(programs).unwrap() {
-        let file = file.unwrap();
-        let name = file.file_name().into_string().unwrap();
-        for (number, line) in fs::read_to_string(file.path()).unwrap().lines().enumerate() {
+    for file in fs::read_dir(programs).expect("the programs") {
+        let file = file.expect("a program");
+        let name = file.file_name().into_string().expect("a name");
+        for (number, line) in fs::read_to_string(file.path()).expect("a text").lines().enumerate() {
             if let Some((_, text)) = line.split_once("//~ ") {
                 expected.insert((name.clone(), number + 1, text.to_owned()));
             }

@@ -100,8 +100,12 @@ fn expand(function: &ItemFn, method: Option<&str>, pattern: Tokens) -> syn::Resu
 }
 
 fn argument_types(function: &ItemFn) -> syn::Result<Vec<&Type>> {
-    let argument = |argument| match argument {
-        &FnArg::Typed(ref typed) => match &*typed.ty {
+    function.sig.inputs.iter().map(argument_type).collect()
+}
+
+fn argument_type(argument: &FnArg) -> syn::Result<&Type> {
+    match argument {
+        FnArg::Typed(typed) => match &*typed.ty {
             Type::Reference(reference) => Err(Error::new(
                 reference.span(),
                 "a handler's arguments are taken out of the request: take them by value",
@@ -112,8 +116,7 @@ fn argument_types(function: &ItemFn) -> syn::Result<Vec<&Type>> {
         FnArg::Receiver(receiver) => {
             Err(Error::new(receiver.span(), "a handler is a function of its own, not a method"))
         }
-    };
-    function.sig.inputs.iter().map(argument).collect()
+    }
 }
 
 /// Constants that do not compile where two arguments want the one body of the request.
