@@ -25,7 +25,10 @@ async fn post(connection: &mut Connection, path: &str, content_type: &str, body:
 }
 
 fn told(answer: &Answer, status: u16, content_type: &str) -> Value {
-    assert_eq!((answer.status.as_u16(), &answer.headers["content-type"]), (status, &content_type.parse().unwrap()));
+    assert_eq!(
+        (answer.status.as_u16(), &answer.headers["content-type"]),
+        (status, &content_type.parse().expect("a type"))
+    );
     serde_json::from_slice(&answer.body).expect("JSON")
 }
 
@@ -174,7 +177,7 @@ async fn work_goes_on_after_the_response() {
 
 /// The pages that the component's memories begin with.
 fn declared_pages(file: &str) -> Vec<u64> {
-    let component = fs::read(guest(file)).unwrap();
+    let component = fs::read(guest(file)).expect("it is built");
     let mut pages = Vec::new();
     for payload in Parser::new(0).parse_all(&component) {
         if let Payload::MemorySection(section) = payload.expect("a component") {

@@ -1,4 +1,4 @@
-//! HTTP handlers in Rust for the [Wasmbay](https://github.com/wasmbay/wasmbay) plugin host.
+//! HTTP handlers in Rust for the Wasmbay plugin host.
 //!
 //! A plugin is functions with a path above them. `async fn` runs in the host's io lane, where waiting costs no thread;
 //! `fn` runs in the compute lane, which has threads and budgets of its own. The manifest's `lane` says the same, and
