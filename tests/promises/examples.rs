@@ -42,8 +42,8 @@ async fn the_plugin_that_the_readme_shows_works_as_it_is_shown() {
     let dir = TempDir::new().expect("a folder");
     copy(built, &dir.path().join("greet")).expect("the example is built");
     let house = House::over(settings(), dir).await;
-    let answer = house.get("/greet").await;
-    assert_eq!((answer.status.as_u16(), answer.text()), (200, "hello from Rust\n"), "{:?}", house.faults());
+    let answer = house.get("/greet/a%20reader").await;
+    assert_eq!((answer.status.as_u16(), answer.text()), (200, "hello, a reader\n"), "{:?}", house.faults());
 }
 
 fn copy(from: &Path, to: &Path) -> io::Result<()> {
@@ -141,6 +141,24 @@ async fn report_merges_what_primes_counts() {
             house.metrics().contains("wasmbay_requests_total{code=\"ok\",plugin=\"primes\",tenant=\"default\"} 2")
         })
         .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn items_is_a_small_api() {
+    let house = serve(&["items", "primes"]).await;
+    assert_eq!(json(&house.get("/items?max_price=15").await).as_array().map(Vec::len), Some(2));
+    assert_eq!(json(&house.get("/items/2").await)["name"], "table");
+    let unknown = house.get("/items/9").await;
+    assert_eq!(
+        (unknown.status.as_u16(), unknown.headers["content-type"].as_bytes()),
+        (404, &b"application/problem+json"[..])
+    );
+    let new =
+        Request::post("/items").header("content-type", "application/json").body(full(r#"{"name":"chair","price":40}"#));
+    assert_eq!(house.connect().await.send(new.unwrap()).await.unwrap().status, 201);
+    assert_eq!(house.get("/items/2/primes").await.text(), "there are 30 primes up to the price of the table\n");
+    let countdown = house.get("/items/countdown?from=2").await;
+    assert_eq!(countdown.text(), "data: 2\n\ndata: 1\n\nevent: end\ndata: sold\n\n");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -15,6 +15,7 @@ mod live_folder;
 mod manifests;
 mod outbound;
 mod overload;
+mod sdk;
 mod start;
 mod streams;
 mod tenants;

@@ -11,6 +11,7 @@ pub(crate) mod caps;
 mod cgi;
 mod clock;
 mod compile;
+mod declared;
 mod engine;
 mod hooks;
 mod idle;
@@ -35,6 +36,7 @@ mod tests;
 
 pub use call::{Call, Meter};
 pub use compile::compile;
+pub use declared::Declared;
 pub use engine::{EngineSettings, Engines};
 pub use plugin::{Kind, Plugin};
 pub use pools::{Machine, Pools};

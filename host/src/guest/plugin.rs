@@ -38,6 +38,17 @@ pub enum Kind {
     Cgi,
 }
 
+impl Kind {
+    /// As `status` names it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Http02 => "wasi:http 0.2",
+            Self::Http03 => "wasi:http 0.3",
+            Self::Cgi => "cgi",
+        }
+    }
+}
+
 /// Compiled code, linked and ready: one revision of one plugin. Clones share it.
 #[derive(Clone)]
 pub struct Plugin(pub(super) Arc<Loaded>);

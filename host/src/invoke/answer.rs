@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::{Buf as _, Bytes};
-use http::Response;
+use http::{Response, header};
 use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use tokio::time::{Sleep, sleep};
@@ -34,8 +34,10 @@ impl Answer {
     /// Puts the flight behind its response.
     pub(super) fn wrap(response: Response<Body>, flight: Flight) -> Response<Body> {
         let is_empty = flight.is_head || has_no_body(&response);
+        // A guest's stream does not know its length; whoever sends it stops reading at what the head declares.
+        let declared = declared_length(&response);
         response.map(|inner| {
-            let left = if is_empty { Some(0) } else { inner.size_hint().exact() };
+            let left = if is_empty { Some(0) } else { inner.size_hint().exact().or(declared) };
             Self { inner, flight: Some(flight), left, idle: None, ended: false }.boxed_unsync()
         })
     }
@@ -81,6 +83,11 @@ impl Answer {
             flight.crash(failure);
         }
     }
+}
+
+/// What the guest promises. One that is no number is refused further on.
+fn declared_length(response: &Response<Body>) -> Option<u64> {
+    response.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 /// RFC 9110, section 6.4.1: these end with their head, whatever the guest writes.

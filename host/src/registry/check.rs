@@ -62,6 +62,14 @@ impl CheckReport {
         self.faults.push(Diagnostic::new(place.folder.join(MANIFEST_FILE), message));
     }
 
+    /// What a component and its manifest disagree about: the sentence begins with the manifest's key, where one decides.
+    fn unfit(&mut self, place: &Place, message: String) {
+        let file = place.folder.join(MANIFEST_FILE);
+        let text = fs::read_to_string(&file).unwrap_or_default();
+        let line = message.split_once(": ").and_then(|(key, _)| Manifest::line_of(&text, key));
+        self.faults.push(Diagnostic { line, ..Diagnostic::new(file, message) });
+    }
+
     /// Where the operator's caps bite: the manifest's line, what it asks for, what it gets, and whose word that is.
     fn caps(&mut self, folder: &Path, tenant: &str, notes: &[CapNote]) {
         let file = folder.join(MANIFEST_FILE);
@@ -123,7 +131,7 @@ async fn load<L: Loader>(
             Some(Arc::new(LivePlugin::new(parts, &Census::default())))
         }
         Err(faults) => {
-            faults.into_iter().for_each(|fault| report.fault(place, fault));
+            faults.into_iter().for_each(|fault| report.unfit(place, fault));
             None
         }
     }

@@ -6,7 +6,7 @@ use super::compile_child::Compiler;
 use crate::{
     config::{CapNote, Caps, Lane, Manifest},
     diagnostic::Diagnostic,
-    guest::{self, Engines, Kind},
+    guest::{self, Declared, Engines},
     lanes::Who,
     store::{CodeCache, CodeKey},
     telemetry::{Metrics, PluginMetrics},
@@ -99,22 +99,26 @@ impl Loader for EngineLoader {
     }
 
     async fn load(&self, manifest: &Manifest, component: &[u8]) -> Result<guest::Plugin, Vec<String>> {
+        let declared = Declared::read(component);
+        // Before it is compiled, which may take seconds.
+        let faults = declared.as_ref().map(|declared| declared.unfit(manifest.lane)).unwrap_or_default();
+        if !faults.is_empty() {
+            return Err(faults);
+        }
         let artefact = self.artefact(manifest.lane, &manifest.component, component).await;
         let artefact = artefact.map_err(|why| vec![why])?;
         #[expect(unsafe_code, reason = "compiled code is native code")]
         // SAFETY: the bytes are what the compile child, this program, wrote to its pipe; those from the cache carry
         // a code that only the holder of the cache's secret key can make, checked over these very bytes.
-        unsafe {
-            self.engines.load(manifest, &artefact).await
+        let plugin = unsafe { self.engines.load(manifest, &artefact).await? };
+        match declared.and_then(|declared| declared.unlike(plugin.kind())) {
+            Some(fault) => Err(vec![fault]),
+            None => Ok(plugin),
         }
     }
 
     fn kind(guest: &guest::Plugin) -> &'static str {
-        match guest.kind() {
-            Kind::Http02 => "wasi:http 0.2",
-            Kind::Http03 => "wasi:http 0.3",
-            Kind::Cgi => "cgi",
-        }
+        guest.kind().name()
     }
 
     fn warm(guest: &guest::Plugin, who: Who, metrics: &Arc<PluginMetrics>) {

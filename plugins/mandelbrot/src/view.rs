@@ -1,5 +1,7 @@
 //! Which part of the plane to draw, how large: read from the query.
 
+use wasmbay_sdk::prelude::*;
+
 /// The largest picture, so that one request stays within the manifest's limits.
 const MAX_PIXELS: u32 = 1280 * 1280;
 
@@ -25,39 +27,42 @@ impl Default for View {
     }
 }
 
+/// The query; what is missing keeps its default.
+#[derive(Deserialize)]
+pub(crate) struct Asked {
+    x: Option<f64>,
+    y: Option<f64>,
+    zoom: Option<f64>,
+    /// `800x600`.
+    size: Option<String>,
+}
+
 impl View {
-    /// Reads `x`, `y`, `zoom` and `size` (`800x600`); what is missing keeps its default.
+    /// The view that is asked for.
     ///
     /// # Errors
     ///
-    /// A sentence for the client about the first value that is not one, or too large.
-    pub(crate) fn from_query(query: &str) -> Result<Self, String> {
-        let mut view = Self::default();
-        for (key, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
-            match key {
-                "x" => view.x = number(key, value)?,
-                "y" => view.y = number(key, value)?,
-                "zoom" => view.zoom = number(key, value)?,
-                "size" => (view.width, view.height) = size(value)?,
-                _ => return Err(format!("unknown key {key:?}; known are x, y, zoom and size\n")),
-            }
+    /// A sentence for the client about the first value that is too large or none.
+    pub(crate) fn new(asked: Asked) -> Result<Self, Problem> {
+        let usual = Self::default();
+        let (width, height) = asked.size.as_deref().map_or(Ok((usual.width, usual.height)), size)?;
+        let (x, y) = (asked.x.unwrap_or(usual.x), asked.y.unwrap_or(usual.y));
+        let zoom = asked.zoom.unwrap_or(usual.zoom);
+        if !(x.is_finite() && y.is_finite()) {
+            return Err(Problem::bad_request("x and y must be finite"));
         }
-        if !(0.1..=MAX_ZOOM).contains(&view.zoom) {
-            return Err(format!("zoom must be from 0.1 to {MAX_ZOOM:e}\n"));
+        if !(0.1..=MAX_ZOOM).contains(&zoom) {
+            return Err(Problem::bad_request(format!("zoom must be from 0.1 to {MAX_ZOOM:e}")));
         }
-        Ok(view)
+        Ok(Self { x, y, zoom, width, height })
     }
 }
 
-fn number(key: &str, text: &str) -> Result<f64, String> {
-    text.parse().ok().filter(|number: &f64| number.is_finite()).ok_or(format!("{key} must be a number\n"))
-}
-
-fn size(text: &str) -> Result<(u32, u32), String> {
+fn size(text: &str) -> Result<(u32, u32), Problem> {
     let parsed = text.split_once('x').and_then(|(width, height)| Some((width.parse().ok()?, height.parse().ok()?)));
-    parsed
-        .filter(|(width, height): &(u32, u32)| {
-            *width > 0 && *height > 0 && width.checked_mul(*height).is_some_and(|pixels| pixels <= MAX_PIXELS)
-        })
-        .ok_or(format!("size must be WIDTHxHEIGHT, at most {MAX_PIXELS} pixels\n"))
+    let fits = |(width, height): &(u32, u32)| {
+        *width > 0 && *height > 0 && width.checked_mul(*height).is_some_and(|pixels| pixels <= MAX_PIXELS)
+    };
+    let wrong = || Problem::bad_request(format!("size must be WIDTHxHEIGHT, at most {MAX_PIXELS} pixels"));
+    parsed.filter(fits).ok_or_else(wrong)
 }

@@ -1,74 +1,78 @@
 //! Awaits two computations at once and merges them: an io plugin that leaves the computing to a compute plugin.
 
-mod call;
+use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
-use wasip2::{
-    exports::http::incoming_handler::Guest,
-    http::types::{Fields, IncomingRequest, OutgoingBody, OutgoingResponse, ResponseOutparam},
-};
+use wasmbay_sdk::prelude::*;
 
-struct Report;
-wasip2::http::proxy::export!(Report);
-
-impl Guest for Report {
-    fn handle(request: IncomingRequest, out: ResponseOutparam) {
-        let target = request.path_with_query().unwrap_or_default();
-        let (status, body) = answer(&target).unwrap_or_else(|(status, problem)| (status, json!({ "error": problem })));
-        reply(out, status, &body);
-    }
+#[derive(Deserialize)]
+struct Range {
+    low: Option<u32>,
+    high: Option<u32>,
 }
 
-type Answer = Result<(u16, Value), (u16, String)>;
+#[derive(Deserialize, Serialize)]
+struct Report {
+    up_to: BTreeMap<u32, u64>,
+    between: u64,
+}
 
 /// How many primes lie between `low` and `high`, from the counts up to each.
-fn answer(target: &str) -> Answer {
-    let (low, high) = (number(target, "low", 10_000)?, number(target, "high", 200_000)?);
+#[get("/report")]
+async fn report(Query(range): Query<Range>) -> Result<Json<Report>> {
+    let (low, high) = (range.low.unwrap_or(10_000), range.high.unwrap_or(200_000));
     if low > high {
-        return Err((400, "low must not be larger than high".to_owned()));
+        return Err(Problem::bad_request("low must not be larger than high").into());
     }
-    // Both are sent before either is awaited: they are counted at the same time.
-    let sent = [call::send(&format!("/primes/{low}")), call::send(&format!("/primes/{high}"))];
-    let [below_low, below_high] = sent.map(|sent| sent.and_then(call::receive));
-    let (below_low, below_high) = (count(below_low)?, count(below_high)?);
-    let report = json!({
-        "up_to": { low.to_string(): below_low, high.to_string(): below_high },
-        "between": below_high - below_low,
-    });
-    Ok((200, report))
+    // Both are asked before either has answered: they are counted at the same time.
+    let (below_low, below_high) = try_join(primes(low), primes(high)).await?;
+    let up_to = BTreeMap::from([(low, below_low), (high, below_high)]);
+    Ok(Json(Report { up_to, between: below_high - below_low }))
 }
 
-/// A number of the query, else `default`.
-fn number(target: &str, key: &str, default: u32) -> Result<u32, (u16, String)> {
-    let query = target.split_once('?').map_or("", |(_, query)| query);
-    match query.split('&').filter_map(|pair| pair.split_once('=')).find(|(name, _)| *name == key) {
-        Some((_, text)) => text.parse().map_err(|_| (400, format!("{key} must be a whole number"))),
-        None => Ok(default),
+/// What the plugin `primes` counts; its complaint about a number is passed on.
+async fn primes(n: u32) -> Result<u64> {
+    #[derive(Deserialize)]
+    struct Count {
+        primes: u64,
     }
+    let answer = call_plugin("primes", format!("/primes/{n}")).await?;
+    if answer.status() == StatusCode::BAD_REQUEST {
+        return Err(Problem::bad_request(format!("primes: {}", answer.text().await?)).into());
+    }
+    let count: Count = answer.ok()?.json().await?;
+    Ok(count.primes)
 }
 
-/// The count in an answer of `primes`; its complaint about a number is the client's to mend, all else is a bad gateway.
-fn count(reply: Result<call::Reply, String>) -> Result<u64, (u16, String)> {
-    let reply = reply.map_err(|error| (502, format!("primes could not be asked: {error}")))?;
-    let body: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
-    match (reply.status, body["primes"].as_u64(), body["error"].as_str()) {
-        (200, Some(count), _) => Ok(count),
-        (400, _, Some(problem)) => Err((400, format!("primes: {problem}"))),
-        (status, ..) => Err((502, format!("primes answered {status}"))),
-    }
-}
+routes!(report);
 
-/// Answers with JSON.
-fn reply(out: ResponseOutparam, status: u16, json: &Value) {
-    let headers = Fields::new();
-    headers.append("content-type", b"application/json").expect("content-type may be set");
-    let response = OutgoingResponse::new(headers);
-    response.set_status_code(status).expect("the status is a valid one");
-    let body = response.body().expect("the body is taken once");
-    ResponseOutparam::set(out, Ok(response));
-    let stream = body.write().expect("the stream is taken once");
-    // An error from here on means that the client has left.
-    let _ = stream.blocking_write_and_flush(format!("{json}\n").as_bytes());
-    drop(stream);
-    let _ = OutgoingBody::finish(body, None);
+#[cfg(test)]
+mod tests {
+    use wasmbay_sdk::testing::{Answer, Client};
+
+    use super::*;
+
+    /// Asks beside a double of `primes` that counts every number.
+    fn ask(query: &str) -> Answer {
+        let double = |request: wasmbay_sdk::http::Request<Bytes>| {
+            let n = request.uri().path().rsplit('/').next().and_then(|n| n.parse::<u64>().ok());
+            match n.filter(|n| *n <= 1_000_000) {
+                Some(n) => Ok(Json(serde_json::json!({ "primes": n }))),
+                None => Err(Problem::bad_request("too large")),
+            }
+        };
+        Client::new(PLUGIN).plugin("primes", double).get(&format!("/report{query}"))
+    }
+
+    #[test]
+    fn the_counts_are_merged() {
+        assert_eq!(ask("").json::<Report>().between, 190_000);
+        assert_eq!(ask("?low=10&high=10").json::<Report>().between, 0);
+    }
+
+    #[test]
+    fn what_the_client_asks_wrongly_is_the_clients_to_mend() {
+        for query in ["?low=2&high=1", "?low=x", "?low=1&high=1000001"] {
+            assert_eq!(ask(query).status(), 400, "{query}");
+        }
+    }
 }

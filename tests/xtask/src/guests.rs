@@ -10,12 +10,15 @@ use anyhow::Context;
 
 use crate::{kept::Kept, place::Place, steps::Steps, toolchain::Toolchain};
 
-/// Package, target, and the name its component has among the guests.
-const BUILT: [(&str, &str, &str); 4] = [
-    ("http02", "wasm32-wasip2", "http02.wasm"),
-    ("http03", "wasm32-wasip2", "http03.wasm"),
-    ("cgi", "wasm32-wasip1", "cgi01.wasm"),
-    ("cgi", "wasm32-wasip2", "cgi02.wasm"),
+/// Package, its features, target, and the name its component has among the guests.
+const BUILT: [(&str, &str, &str, &str); 7] = [
+    ("http02", "", "wasm32-wasip2", "http02.wasm"),
+    ("http03", "", "wasm32-wasip2", "http03.wasm"),
+    ("cgi", "", "wasm32-wasip1", "cgi01.wasm"),
+    ("cgi", "", "wasm32-wasip2", "cgi02.wasm"),
+    ("sdk", "", "wasm32-wasip2", "sdk02.wasm"),
+    ("sdk", "compute", "wasm32-wasip2", "sdk02-compute.wasm"),
+    ("sdk", "wasi03", "wasm32-wasip2", "sdk03.wasm"),
 ];
 
 /// Builds the guests unless they are there. Answers their folder.
@@ -27,14 +30,24 @@ pub(crate) fn ensure(place: &Place, steps: &Steps, toolchain: &Toolchain) -> any
     let source = place.root.join("tests/guests");
     steps.step("test guests", |step| {
         let kept = Kept { place, step, toolchain };
-        kept.folder("guests", &source, |folder, target_dir| build(&kept, &source, folder, target_dir))
+        kept.folder("guests", &source, &[&place.sdk()], |folder, target_dir| build(&kept, &source, folder, target_dir))
     })
 }
 
 fn build(kept: &Kept, source: &Path, into: &Path, target_dir: &Path) -> anyhow::Result<()> {
-    for (package, target, name) in BUILT {
+    for (package, features, target, name) in BUILT {
         let mut cargo = Command::new("cargo");
-        cargo.args(["build", "--release", "--locked", "--package", package, "--target", target]);
+        cargo.args([
+            "build",
+            "--release",
+            "--locked",
+            "--package",
+            package,
+            "--features",
+            features,
+            "--target",
+            target,
+        ]);
         cargo.arg("--target-dir").arg(target_dir).current_dir(source);
         kept.run(&mut cargo)?;
         let built = target_dir.join(target).join("release").join(format!("{package}.wasm"));

@@ -26,7 +26,7 @@ pub(crate) struct Kept<'a> {
 
 impl Kept<'_> {
     /// The folder `KIND/KEY` of the cache, filled unless it is there. The key stands for the toolchain and every file
-    /// under `source`.
+    /// under `source` and `uses`, the folders outside of it that it is built with.
     ///
     /// `fill` is handed the folder to fill and cargo's target folder, which keeps dependencies only: what was built of
     /// `source`'s own packages is removed first.
@@ -38,9 +38,13 @@ impl Kept<'_> {
         &self,
         kind: &str,
         source: &Path,
+        uses: &[&Path],
         fill: impl FnOnce(&Path, &Path) -> anyhow::Result<()>,
     ) -> anyhow::Result<PathBuf> {
-        let sources = sources_of(source).with_context(|| format!("cannot read {}", source.display()))?;
+        let mut sources = Vec::new();
+        for folder in [source].iter().chain(uses) {
+            sources.extend(sources_of(folder).with_context(|| format!("cannot read {}", folder.display()))?);
+        }
         let parts = sources.iter().map(String::as_str).chain([self.toolchain.key.as_str()]).collect::<Vec<_>>();
         let folder = self.place.cache.join(kind).join(key(&parts));
         // One for all kinds: they share cargo's target folder.

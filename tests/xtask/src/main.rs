@@ -7,6 +7,7 @@ mod kept;
 mod place;
 mod plugins;
 mod readme;
+mod sdk;
 mod steps;
 mod tasks;
 mod toolchain;

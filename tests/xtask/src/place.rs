@@ -45,6 +45,11 @@ impl Place {
         Ok(Self { root, cache, target, shares_target })
     }
 
+    /// The SDK that guests in Rust are built with.
+    pub(crate) fn sdk(&self) -> PathBuf {
+        self.root.join("sdk/rust")
+    }
+
     /// Keeps other checkouts out of a shared target folder until the file is dropped, and removes what the last one built
     /// of its own sources: cargo tells old from new by time alone, and may take theirs for this one's.
     ///

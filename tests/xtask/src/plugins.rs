@@ -16,6 +16,9 @@ const IN_PLACE: &str = " --target-dir target";
 /// Where a plugin's own target folder is, as its manifest names the component.
 const OWN_TARGET: &str = "target/";
 
+/// How a plugin's package says that it is made with the SDK.
+const SDK: &str = "\"../../sdk/rust\"";
+
 /// Which folder cargo builds plugins in.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Build {
@@ -56,7 +59,9 @@ pub(crate) fn build(place: &Place, steps: &Steps, toolchain: &Toolchain, build: 
 
 /// Builds in the shared folder and puts the component, whose path in a target folder is `built`, into the plugin's.
 fn build_shared(kept: &Kept, plugin: &Path, command: &str, built: &str) -> anyhow::Result<()> {
-    let folder = kept.folder("plugins", plugin, |folder, target_dir| {
+    let sdk = kept.place.sdk();
+    let uses: &[&Path] = if uses_the_sdk(plugin) { &[&sdk] } else { &[] };
+    let folder = kept.folder("plugins", plugin, uses, |folder, target_dir| {
         run(kept, plugin, &in_folder(command, target_dir))?;
         let built = target_dir.join(built);
         fs::copy(&built, folder.join("component")).with_context(|| format!("{} was not built", built.display()))?;
@@ -64,6 +69,11 @@ fn build_shared(kept: &Kept, plugin: &Path, command: &str, built: &str) -> anyho
     })?;
     let to = plugin.join(OWN_TARGET).join(built);
     place_file(&folder.join("component"), &to).with_context(|| format!("cannot write {}", to.display()))
+}
+
+/// Whether a plugin is made with the SDK, whose sources are then its own as well.
+pub(crate) fn uses_the_sdk(plugin: &Path) -> bool {
+    fs::read_to_string(plugin.join("Cargo.toml")).is_ok_and(|package| package.contains(SDK))
 }
 
 fn run(kept: &Kept, plugin: &Path, command: &str) -> anyhow::Result<()> {

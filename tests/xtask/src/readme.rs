@@ -17,7 +17,10 @@ const HEADING: &str = "\n## A first plugin, in Rust\n";
 const NAME: &str = "greet";
 
 /// An example that depends on the same library; its lock file chooses versions that are fetched already.
-const LOCKED_BY: &str = "plugins/echo/Cargo.lock";
+const LOCKED_BY: &str = "plugins/items/Cargo.lock";
+
+/// Where the SDK is, seen from the folder that the README says to make.
+const SDK: &str = "\"../../sdk/rust\"";
 
 /// Writes the example's files, builds them as their manifest says, and answers the plugin's folder: manifest, sources
 /// and component.
@@ -32,10 +35,14 @@ pub(crate) fn build(place: &Place, steps: &Steps, toolchain: &Toolchain) -> anyh
         let readme = fs::read_to_string(place.root.join("README.md"))?;
         let files = files(&readme)?;
         write(&source, &files)?;
+        // The same package in another place: the SDK is found by its whole path.
+        let sdk = place.sdk();
+        let found = files[0].1.contains(SDK).then(|| files[0].1.replacen(SDK, &format!("{sdk:?}"), 1));
+        fs::write(source.join("Cargo.toml"), found.with_context(|| format!("the README's package names no {SDK}"))?)?;
         fs::copy(place.root.join(LOCKED_BY), source.join("Cargo.lock"))?;
         // The lock file is another package's: this puts the example's name in the place of that one's, and no more.
         kept.run(Command::new("cargo").args(["metadata", "--quiet", "--format-version=1"]).current_dir(&source))?;
-        kept.folder("readme", &source, |folder, target_dir| {
+        kept.folder("readme", &source, &[&sdk], |folder, target_dir| {
             write(folder, &files)?;
             let manifest: toml::Table = files[2].1.parse()?;
             let text = |value: Option<&toml::Value>| value.and_then(toml::Value::as_str).map(str::to_owned);
@@ -88,7 +95,7 @@ mod tests {
             let table: toml::Table = toml.parse().unwrap();
             assert!(table.contains_key(name), "{table}");
         }
-        assert!(source.1.starts_with("use wasip2::") && source.1.ends_with("}\n"), "{}", source.1);
+        assert!(source.1.starts_with("use wasmbay_sdk::") && source.1.contains("fn "), "{}", source.1);
     }
 
     #[test]

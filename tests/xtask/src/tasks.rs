@@ -10,7 +10,7 @@ use crate::{
     guests as test_guests,
     place::Place,
     plugins::{self, Build},
-    readme,
+    readme, sdk,
     steps::Steps,
     toolchain::Toolchain,
 };
@@ -67,6 +67,7 @@ fn check(place: &Place, steps: &Steps, filter: Option<&str>, soak: bool) -> anyh
     let root = &place.root;
     check_format(place, steps)?;
     steps.command("cargo clippy", root, cargo(place).args(CLIPPY))?;
+    sdk::test(place, steps, filter)?;
     let toolchain = Toolchain::ensure(place, steps)?;
     let built = Built::ensure(place, steps, &toolchain)?;
     steps.command("cargo doc", root, cargo(place).args(DOC).env("RUSTDOCFLAGS", "-D warnings"))?;
@@ -145,9 +146,8 @@ impl Built {
 fn check_format(place: &Place, steps: &Steps) -> anyhow::Result<()> {
     steps.step("cargo fmt --check", |step| {
         let plugins = plugins::folders_of(&place.root.join("plugins"))?;
-        let folders = [place.root.clone(), place.root.join("tests/guests"), place.root.join("tests/fuzz/engine")]
-            .into_iter()
-            .chain(plugins);
+        let own = ["", "tests/guests", "tests/fuzz/engine"].map(|folder| place.root.join(folder));
+        let folders = own.into_iter().chain([place.sdk()]).chain(plugins);
         for folder in folders.filter(|folder| folder.join("Cargo.toml").exists()) {
             step.run(&place.root, Command::new("cargo").args(["fmt", "--all", "--check"]).current_dir(folder))?;
         }
