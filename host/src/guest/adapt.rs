@@ -15,11 +15,11 @@ static PACKAGES: &[&str] = include!(concat!(env!("OUT_DIR"), "/wit.rs"));
 /// The patch version of WASI 0.2 in [`PACKAGES`].
 const LINKED_02: &str = "0.2.12";
 
-/// Turns a plugin's bytes into a component.
+/// Turns a plugin's bytes into a component. `file` only names them in errors.
 ///
 /// # Errors
 /// Why they cannot be one, in words for their author.
-pub(super) fn component(file: &Path, bytes: &[u8]) -> anyhow::Result<Vec<u8>> {
+pub fn component(file: &Path, bytes: &[u8]) -> anyhow::Result<Vec<u8>> {
     let wasm = wat::Parser::new().parse_bytes(Some(file), bytes).context("the text form does not parse")?;
     if is_component(&wasm) {
         return Ok(wasm.into_owned());

@@ -24,14 +24,17 @@ mod p3;
 mod plugin;
 mod pools;
 mod shared;
+mod slim;
 mod state;
 mod stdio;
 
 #[cfg(test)]
 mod tests;
 
+pub use adapt::component;
 pub use call::{Call, Meter};
 pub use compile::compile;
 pub use engine::{EngineSettings, Engines};
 pub use plugin::{Kind, Plugin};
 pub use pools::{Machine, Pools};
+pub use slim::slim;
