@@ -65,6 +65,7 @@ pub struct Engines {
 pub(super) struct LaneEngine {
     pub(super) engine: Engine,
     pub(super) linker: Linker<State>,
+    pub(super) commands: wasmtime::Linker<State>,
     pub(super) idles: Arc<Idles>,
 }
 
@@ -120,7 +121,8 @@ impl LaneEngine {
             None => false,
         }));
         let linker = links::link(&engine, settings.wasi_http_03)?;
-        Ok(Self { engine, linker, idles: Idles::reaped() })
+        let commands = links::link_commands(&engine)?;
+        Ok(Self { engine, linker, commands, idles: Idles::reaped() })
     }
 }
 

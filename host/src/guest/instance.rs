@@ -8,6 +8,7 @@ use wasmtime_wasi_http::{p2, p3};
 
 use super::{
     call::{Desk, Errand},
+    cgi::{self, Entry},
     clock::CoarseClock,
     outcome::{self, Ended},
     plugin::{Binding, Loaded},
@@ -41,7 +42,7 @@ pub(super) struct Instance {
 pub(super) enum Guest {
     Http02(p2::bindings::Proxy),
     Http03(p3::bindings::Service),
-    Cgi(wasmtime_wasi::p2::bindings::Command),
+    Cgi(cgi::Entry),
 }
 
 /// The contexts every guest starts from: clocks, a bounded source of randomness, the log; nothing else is there.
@@ -61,6 +62,10 @@ fn store(plugin: &Loaded, desk: &Arc<Desk>) -> wasmtime::Result<Store<State>> {
     let engines = &plugin.engines;
     let context = bare_context(desk).build();
     let state = State::new(context, Arc::clone(desk), Arc::clone(&engines.plugins), plugin.memory);
+    let mut state = state;
+    if let Binding::Command(_) = plugin.binding {
+        state.set_preview1(bare_context(desk).build_p1());
+    }
     let mut store = Store::new(&engines.lane(plugin.lane).engine, state);
     store.limiter(|state| &mut state.limiter);
     store.set_hostcall_fuel(HOSTCALL_BYTES);
@@ -147,7 +152,8 @@ impl Loaded {
         Ok(match &self.binding {
             Binding::Http02(pre) => Guest::Http02(pre.instantiate_async(store).await?),
             Binding::Http03(pre) => Guest::Http03(pre.instantiate_async(store).await?),
-            Binding::Cgi(pre) => Guest::Cgi(pre.instantiate_async(store).await?),
+            Binding::Cgi(pre) => Guest::Cgi(Entry::Component(pre.instantiate_async(store).await?)),
+            Binding::Command(pre) => Guest::Cgi(Entry::module(pre.instantiate_async(&mut *store).await?, store)?),
         })
     }
 }

@@ -31,9 +31,9 @@ mod stdio;
 #[cfg(test)]
 mod tests;
 
-pub use adapt::component;
+pub use adapt::runnable;
 pub use call::{Call, Meter};
-pub use compile::compile;
+pub use compile::{RECIPE, compile};
 pub use engine::{EngineSettings, Engines};
 pub use plugin::{Kind, Plugin};
 pub use pools::{Machine, Pools};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use wasmtime::component::ResourceTable;
-use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView, p1::WasiP1Ctx};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use super::{call::Desk, hooks::Hooks, limiter::Limiter};
@@ -19,6 +19,8 @@ pub(super) const FIELD_SIZE_LIMIT: usize = 64 << 10;
 pub(super) struct State {
     table: ResourceTable,
     wasi: WasiCtx,
+    /// What a preview1 command finds; no other guest can ask for it.
+    preview1: Option<WasiP1Ctx>,
     http: WasiHttpCtx,
     hooks: Hooks,
     pub(super) desk: Arc<Desk>,
@@ -32,12 +34,25 @@ impl State {
         let mut http = WasiHttpCtx::new();
         http.set_field_size_limit(FIELD_SIZE_LIMIT);
         let hooks = Hooks::new(Arc::clone(&desk), plugins);
-        Self { table, wasi, http, hooks, desk, limiter: Limiter::new(memory) }
+        Self { table, wasi, preview1: None, http, hooks, desk, limiter: Limiter::new(memory) }
     }
 
     /// Replaces the WASI context: a command learns its request from its environment and standard input.
     pub(super) fn set_context(&mut self, wasi: WasiCtx) {
         self.wasi = wasi;
+    }
+
+    /// The same for a preview1 command.
+    pub(super) fn set_preview1(&mut self, context: WasiP1Ctx) {
+        self.preview1 = Some(context);
+    }
+
+    /// What a preview1 command's calls go to.
+    ///
+    /// # Panics
+    /// In a store that was not made for one.
+    pub(super) fn preview1(&mut self) -> &mut WasiP1Ctx {
+        self.preview1.as_mut().expect("stores of commands are made with it, and only they are linked to it")
     }
 }
 

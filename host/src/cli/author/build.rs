@@ -38,12 +38,13 @@ async fn built(dir: &Path, keep_debug: bool) -> Result<String, Vec<Diagnostic>> 
     })
 }
 
-/// Makes a component of the file and drops what no host reads. A text stays as its author wrote it.
+/// Makes a component of the file, unless it is a command, and drops what no host reads. A text stays as its author
+/// wrote it.
 fn finish(file: &Path, keep_debug: bool) -> anyhow::Result<String> {
     let before = fs::read(file)?;
-    let component = guest::component(file, &before)?;
+    let component = guest::runnable(file, &before)?;
     if !before.starts_with(b"\0asm") {
-        return Ok(format!("{}: the host reads text as it is; {} as a component", file.display(), size(&component)));
+        return Ok(format!("{}: the host reads text as it is; {} as it runs", file.display(), size(&component)));
     }
     let made = if component == before { "" } else { ", a component made of a core module" };
     let after = if keep_debug { component } else { guest::slim(&component)? };
@@ -87,7 +88,8 @@ mod tests {
     #[tokio::test]
     async fn a_core_module_becomes_a_small_component_that_keeps_its_names() {
         let dir = plugin(
-            "(module (func $mine (export \"_start\")) (memory (export \"memory\") 1) (@custom \".debug_info\" \"dwarf\"))",
+            "(module (func $mine (export \"wasi:http/incoming-handler@0.2.0#handle\") (param i32 i32))
+                     (memory (export \"memory\") 1) (@custom \".debug_info\" \"dwarf\"))",
         );
         for keep_debug in [false, true] {
             let line = built(dir.path(), keep_debug).await.unwrap();

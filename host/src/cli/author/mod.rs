@@ -29,7 +29,7 @@ pub enum AuthorCommand {
     },
     /// Build a plugin as its manifest says, and make its component small.
     ///
-    /// Looks for the toolchain first and says what is missing. A core module becomes a component; debugging sections
+    /// Looks for the toolchain first and says what is missing. A core module with handlers becomes a component; debugging sections
     /// are dropped, function names are kept: the log and the dev page show them. `wasmbay dev` builds by itself.
     Build {
         /// The plugin's folder.
