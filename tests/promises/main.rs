@@ -8,6 +8,7 @@ mod examples;
 mod front_door;
 mod instances;
 mod kinds;
+mod languages;
 mod lanes;
 mod layers;
 mod limits;

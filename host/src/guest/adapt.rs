@@ -141,12 +141,25 @@ fn packages<'a>(names: impl Iterator<Item = &'a String>) -> Vec<String> {
     let asked = names.filter_map(|name| Some(name.rsplit_once('@')?.1)).filter(|version| version.starts_with("0.2."));
     let earlier: BTreeSet<_> = asked.filter(|version| *version != LINKED_02).collect();
     let linked = PACKAGES.iter().map(|package| (*package).to_owned());
-    let under = |version: &str| {
-        let (linked, asked) = (format!("@{LINKED_02}"), format!("@{version}"));
-        let of_02 = PACKAGES.iter().filter(|package| package.contains(&linked));
-        of_02.map(|package| since_ever(package).replace(&linked, &asked)).collect::<Vec<_>>()
-    };
     linked.chain(earlier.into_iter().flat_map(under)).collect()
+}
+
+/// The packages of WASI 0.2 under a patch version.
+fn under(version: &str) -> Vec<String> {
+    let (linked, asked) = (format!("@{LINKED_02}"), format!("@{version}"));
+    let of_02 = PACKAGES.iter().filter(|package| package.contains(&linked));
+    of_02.map(|package| since_ever(package).replace(&linked, &asked)).collect()
+}
+
+/// The definitions of WASI 0.2 that guests are linked to, under any patch version: each package's name without its
+/// namespace, and its text.
+pub fn packages_02(version: &str) -> Vec<(String, String)> {
+    let named = |text: String| {
+        let (_, rest) = text.split_once("package wasi:")?;
+        let (name, _) = rest.split_once('@')?;
+        Some((name.to_owned(), text))
+    };
+    under(version).into_iter().filter_map(named).collect()
 }
 
 /// A package without its history: what came with a later version may not be named in an earlier one, though an importer

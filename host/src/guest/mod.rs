@@ -31,7 +31,7 @@ mod stdio;
 #[cfg(test)]
 mod tests;
 
-pub use adapt::runnable;
+pub use adapt::{packages_02 as packages, runnable};
 pub use call::{Call, Meter};
 pub use compile::{RECIPE, compile};
 pub use engine::{EngineSettings, Engines};

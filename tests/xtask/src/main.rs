@@ -3,6 +3,7 @@
 mod command;
 mod guests;
 mod kept;
+mod languages;
 mod place;
 mod plugins;
 mod readme;

@@ -2,6 +2,8 @@
 
 use clap::ValueEnum;
 
+use crate::guest;
+
 /// Every file of `sdk/templates` and of the libraries that templates bring along: its path below `sdk`, its text.
 static FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/sdk.rs"));
 
@@ -23,8 +25,6 @@ pub enum Language {
     AssemblyScript,
     /// Go: any net/http handler, as a CGI command.
     Go,
-    /// Go, as a component of wasi:http that may call out.
-    GoComponent,
     /// JavaScript: a fetch handler.
     #[value(name = "javascript", alias = "js")]
     JavaScript,
@@ -43,7 +43,6 @@ impl Language {
             Self::Zig => &[("templates/zig/", "")],
             Self::AssemblyScript => &[("templates/assemblyscript/", "")],
             Self::Go => &[("templates/go/", "")],
-            Self::GoComponent => &[("templates/go-component/", ""), ("go/", "wasmbay/")],
             Self::JavaScript => &[("templates/javascript/", ""), ("js/", "wasmbay/")],
             Self::TypeScript => &[("templates/typescript/", ""), ("js/", "wasmbay/")],
         }
@@ -67,7 +66,20 @@ impl Language {
                 }
             }
         }
+        if let Some(version) = self.wit() {
+            let packages = guest::packages(version);
+            files.extend(packages.into_iter().map(|(name, text)| (format!("wasmbay/wit/deps/{name}.wit"), text)));
+        }
         files
+    }
+
+    /// The patch version of WASI 0.2 whose definitions the language's tools want to have at hand.
+    fn wit(self) -> Option<&'static str> {
+        match self {
+            // The one that componentize-js was made with.
+            Self::JavaScript | Self::TypeScript => Some("0.2.10"),
+            _ => None,
+        }
     }
 }
 
@@ -99,6 +111,8 @@ mod tests {
                 assert!(read.checks.iter().all(|check| check.path.starts_with("/my-plugin")), "{language:?}");
             }
             assert!(files.iter().all(|(_, text)| !text.contains(NAME)), "{language:?}");
+            let names: std::collections::BTreeSet<_> = files.iter().map(|(path, _)| path).collect();
+            assert_eq!(names.len(), files.len(), "{language:?}: two files have one name");
         }
     }
 }

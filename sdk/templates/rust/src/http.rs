@@ -75,14 +75,14 @@ impl Response {
         Self { status: 200, kind: "text/plain; charset=utf-8", body: text.into() }
     }
 
-    pub fn json(value: &serde_json::Value) -> Self {
-        Self { status: 200, kind: "application/json", body: value.to_string().into() }
+    pub fn json(text: String) -> Self {
+        Self { status: 200, kind: "application/json", body: text.into() }
     }
 
-    /// An error in the form of RFC 9457.
+    /// An error in the form of RFC 9457. The texts stand in JSON as they are: no quotes in them.
     pub fn problem(status: u16, title: &str, detail: &str) -> Self {
-        let problem = serde_json::json!({ "title": title, "status": status, "detail": detail });
-        Self { status, kind: "application/problem+json", body: problem.to_string().into() }
+        let problem = format!("{{\"title\":\"{title}\",\"status\":{status},\"detail\":\"{detail}\"}}\n");
+        Self { status, kind: "application/problem+json", body: problem.into() }
     }
 
     pub fn send(self, out: ResponseOutparam) {

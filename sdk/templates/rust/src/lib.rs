@@ -28,8 +28,14 @@ fn hello(request: &Request) -> Response {
 
 /// `POST /{{name}}/sum` with a JSON list of numbers.
 fn sum(request: Request) -> Response {
-    match serde_json::from_slice::<Vec<f64>>(&request.body()) {
-        Ok(numbers) => Response::json(&serde_json::json!({ "sum": numbers.iter().sum::<f64>() })),
-        Err(error) => Response::problem(400, "Bad Request", &error.to_string()),
+    match numbers(&String::from_utf8_lossy(&request.body())) {
+        Some(numbers) => Response::json(format!("{{\"sum\":{}}}\n", numbers.iter().sum::<f64>())),
+        None => Response::problem(400, "Bad Request", "The body is not a list of numbers."),
     }
+}
+
+/// A list of numbers. For more of JSON, add the crate `serde_json`.
+fn numbers(json: &str) -> Option<Vec<f64>> {
+    let list = json.trim().strip_prefix('[')?.strip_suffix(']')?;
+    list.split(',').map(|number| number.trim().parse().ok()).collect()
 }
