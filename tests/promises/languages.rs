@@ -172,7 +172,8 @@ async fn what_a_build_lacks_is_named_with_the_command_that_installs_it() -> anyh
     author.edits(("plugin.toml", "-m ziglang", "-m no_such_compiler"))?;
     let (code, _, told) = author.tries_to_build().await?;
     assert_eq!(code, Some(1));
-    let remedy = "the Python module `no_such_compiler` is missing; to install it: python3 -m pip install no-such-compiler";
+    let remedy =
+        "the Python module `no_such_compiler` is missing; to install it: python3 -m pip install no-such-compiler";
     assert!(told.contains(remedy), "{told}");
     Ok(())
 }

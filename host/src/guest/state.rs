@@ -43,7 +43,9 @@ impl State {
     }
 
     /// The same for a preview1 command.
-    pub(super) fn set_preview1(&mut self, context: WasiP1Ctx) {
+    pub(super) fn set_preview1(&mut self, mut context: WasiP1Ctx) {
+        // It keeps a table of its own: waiting for very many things at once would fill the host's memory.
+        context.ctx().table.set_max_capacity(MAX_RESOURCES);
         self.preview1 = Some(context);
     }
 

@@ -98,8 +98,9 @@ impl Author {
 
     /// `wasmbay test`.
     pub(crate) async fn tests(&self, words: &[&str]) -> anyhow::Result<(Option<i32>, String)> {
-        let (folder, data) = (self.plugin.to_string_lossy(), data());
-        let all = [&["test", &folder, "--data", &data.to_string_lossy()], words].concat();
+        let (data, folder) = (data(), self.plugin.to_string_lossy());
+        let data = data.to_string_lossy();
+        let all = [&["test", &folder, "--data", &data], words].concat();
         let (code, report, _) = run(self.wasmbay(&all)).await?;
         Ok((code, report))
     }
@@ -139,7 +140,8 @@ impl Author {
             command.env("RUSTUP_TOOLCHAIN", rust);
         }
         // Meant for this machine's own code.
-        for name in ["CARGO_TARGET_DIR", "CARGO_BUILD_TARGET", "CARGO_ENCODED_RUSTFLAGS", "RUSTFLAGS", "RUSTC_WRAPPER"] {
+        for name in ["CARGO_TARGET_DIR", "CARGO_BUILD_TARGET", "CARGO_ENCODED_RUSTFLAGS", "RUSTFLAGS", "RUSTC_WRAPPER"]
+        {
             command.env_remove(name);
         }
         command

@@ -15,14 +15,14 @@ pub fn main() void {
 
 /// GET /{{name}}/hello/{who}?times=N
 fn hello() void {
-    const who = memory.dupe(u8, told("HTTP_WASMBAY_PARAM_WHO")) catch @panic("no memory");
+    const who = std.Uri.percentDecodeInPlace(memory.dupe(u8, told("HTTP_WASMBAY_PARAM_WHO")) catch @panic("no memory"));
     var times: usize = 1;
     var pairs = std.mem.splitScalar(u8, told("QUERY_STRING"), '&');
     while (pairs.next()) |pair| {
         if (std.mem.startsWith(u8, pair, "times=")) times = std.fmt.parseInt(usize, pair["times=".len..], 10) catch 1;
     }
     head("200 OK", "text/plain; charset=utf-8");
-    for (0..times) |_| print("hello {s}\n", .{std.Uri.percentDecodeInPlace(who)});
+    for (0..times) |_| print("hello {s}\n", .{who});
 }
 
 /// POST /{{name}}/sum with a JSON list of numbers
