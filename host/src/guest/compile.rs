@@ -9,7 +9,7 @@ use super::{adapt, engine};
 use crate::config::Lane;
 
 /// Which way of making code out of an author's bytes this is. A key of the code cache beside the engine's own hash: to be
-/// changed whenever the same bytes become other code, in [`adapt`] for instance.
+/// changed whenever the same bytes become other code, in `adapt` for instance.
 pub const RECIPE: &[u8] = b"2: commands as modules";
 
 /// Compiles a component, a core module or WebAssembly text for one lane, into code of a component or of a module. `file` only names it in errors.
