@@ -1,7 +1,12 @@
-//! Gathers the WIT of the interfaces the host links, out of the very crate that implements them, so that text-form
-//! plugins are held against the same definitions as every other guest.
+//! Gathers what the host carries in itself: the WIT of the interfaces it links, out of the very crate that implements
+//! them, so that text-form plugins are held against the same definitions as every other guest; and what `wasmbay new`
+//! writes.
 
-use std::{env, fs, path::PathBuf, process::Command};
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use anyhow::{Context as _, Result, bail};
 
@@ -12,6 +17,8 @@ const FOLDERS: [&str; 2] = ["wit/deps", "src/p3/wit/deps"];
 fn main() -> Result<()> {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=Cargo.toml");
+    let out = PathBuf::from(env::var("OUT_DIR").context("cargo sets OUT_DIR")?);
+    fs::write(out.join("sdk.rs"), sdk()?)?;
     let source = source_folder()?;
     let mut list = String::from("&[\n");
     for folder in FOLDERS {
@@ -26,8 +33,38 @@ fn main() -> Result<()> {
         }
     }
     list += "]\n";
-    let out = PathBuf::from(env::var("OUT_DIR").context("cargo sets OUT_DIR")?);
     fs::write(out.join("wit.rs"), list)?;
+    Ok(())
+}
+
+/// What new plugins are made of: each file's path below `sdk`, and its text.
+fn sdk() -> Result<String> {
+    let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR").context("cargo sets CARGO_MANIFEST_DIR")?).join("../sdk");
+    let mut list = String::from("&[\n");
+    for folder in ["templates", "js"] {
+        let folder = root.join(folder);
+        println!("cargo::rerun-if-changed={}", folder.display());
+        let mut files = Vec::new();
+        gather(&folder, &mut files)?;
+        files.sort();
+        for file in files {
+            let name = file.strip_prefix(&root)?.to_str().context("the SDK's files have plain names")?;
+            list += &format!("    ({name:?}, include_str!({file:?})),\n");
+        }
+    }
+    Ok(list + "]\n")
+}
+
+/// Every file at and under a folder. Where it is no folder, none.
+fn gather(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+    let Ok(entries) = fs::read_dir(folder) else { return Ok(()) };
+    for entry in entries {
+        let entry = entry?;
+        match entry.file_type()?.is_dir() {
+            true => gather(&entry.path(), files)?,
+            false => files.push(entry.path()),
+        }
+    }
     Ok(())
 }
 

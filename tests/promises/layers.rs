@@ -25,7 +25,7 @@ const LAYERS: [&[&str]; 5] = [
 const HOMES: &[(&str, &str)] = &[
     ("arc_swap", "registry"),
     ("clap", "cli"),
-    ("hyper::client", "capability"),
+    ("hyper::client", "capability,cli"),
     ("hyper::server", "server"),
     ("hyper_util::client", "capability"),
     ("hyper_util::server", "server"),

@@ -9,6 +9,7 @@ mod front_door;
 mod instances;
 mod kinds;
 mod lanes;
+mod languages;
 mod layers;
 mod limits;
 mod live_folder;

@@ -2,6 +2,7 @@
 //!
 //! Standard output is for the answer, standard error for people and the log.
 
+pub mod author;
 mod check;
 mod dev;
 #[cfg(test)]
@@ -57,6 +58,7 @@ pub struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
+  wasmbay new hello --lang rust write a plugin to begin from; then cd hello, wasmbay test
   wasmbay dev plugins           build, watch and serve every plugin under plugins/
   wasmbay check plugins         name every fault in manifests and components, serve nothing
   wasmbay serve plugins         serve, and swap a plugin in when its files change
@@ -96,6 +98,9 @@ pub enum Command {
         #[command(flatten)]
         options: Options,
     },
+    /// The commands of plugin authors.
+    #[command(flatten)]
+    Author(author::AuthorCommand),
     /// Print a JSON schema, for editors.
     Schema {
         /// Of which file.
@@ -138,6 +143,8 @@ pub enum Schema {
     Manifest,
     /// wasmbay.toml
     Settings,
+    /// checks/*.toml
+    Checks,
 }
 
 /// Reads the command line; the first word is the program's.

@@ -23,6 +23,11 @@ impl Place {
     pub(super) fn line(&self, line: usize) -> Self {
         Self { file: self.file.clone(), line: Some(line) }
     }
+
+    /// The line's number, counted from 1.
+    pub(super) fn number(&self) -> Option<usize> {
+        self.line
+    }
 }
 
 impl fmt::Display for Place {

@@ -2,6 +2,7 @@
 //!
 //! What a person wrote is private to this module; what leaves it ([`Manifest`], [`Settings`]) cannot hold a bad value.
 
+mod check_file;
 mod checks;
 mod fault;
 mod file;
@@ -14,9 +15,10 @@ mod schema;
 mod settings;
 mod tree;
 
+pub use check_file::{Check, CheckFile, Expected, Sent};
 pub use manifest::{
     Build, CapNote, Figure, Grants, HostPattern, Instances, Lane, Limits, Manifest, Methods, OnDisconnect, Raise, Route,
 };
 pub use origins::{Origin, OriginPattern, Scheme};
-pub use schema::{manifest_schema, settings_schema};
+pub use schema::{checks_schema, manifest_schema, settings_schema};
 pub use settings::{Caps, DEFAULT_TENANT, Flags, Settings, Tenant, TenantPlace, TlsFiles};

@@ -1,4 +1,4 @@
-//! The JSON schemas of the two files, for editors: made from the types of what is written.
+//! The JSON schemas of the files, for editors: made from the types of what is written.
 
 use schemars::{
     JsonSchema, Schema,
@@ -7,7 +7,7 @@ use schemars::{
 };
 use serde_json::Value;
 
-use super::{manifest, settings};
+use super::{check_file, manifest, settings};
 
 /// The JSON schema of `plugin.toml`. Keys that are not available yet are not offered.
 pub fn manifest_schema() -> Value {
@@ -17,6 +17,11 @@ pub fn manifest_schema() -> Value {
 /// The JSON schema of `wasmbay.toml`. Keys that are not available yet are not offered.
 pub fn settings_schema() -> Value {
     schema::<settings::Written>()
+}
+
+/// The JSON schema of the files in a plugin's `checks` folder.
+pub fn checks_schema() -> Value {
+    schema::<check_file::Written>()
 }
 
 fn schema<T: JsonSchema>() -> Value {

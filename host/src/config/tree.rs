@@ -3,8 +3,9 @@
 //! A [`Section`] is one table. What takes keys from it names all it knows, those that nothing enforces yet included;
 //! [`Section::finish`] complains about the rest.
 
-use std::{collections::BTreeSet, ops::Range};
+use std::{borrow::Cow, collections::BTreeSet, ops::Range};
 
+use serde_json::{Number, Value};
 use toml::{
     Spanned,
     de::{DeTable, DeValue},
@@ -159,6 +160,27 @@ impl<'t> Section<'t> {
         self.sub(faults, &self.name(key), value)
     }
 
+    /// Takes a key whose table holds texts under names of the author's choice.
+    pub(super) fn texts(&mut self, faults: &mut Faults, key: &'static str) -> Vec<(At<String>, At<String>)> {
+        let Some(inner) = self.table(faults, key) else { return Vec::new() };
+        let mut texts = Vec::new();
+        for (name, value) in inner.table {
+            let shown = inner.name(&name.get_ref().escape_debug().to_string());
+            let place = inner.place_of(value);
+            let Some(value) = faults.keep(&place, &shown, String::toml(value.get_ref())) else { continue };
+            texts.push((At { value: name.get_ref().to_string(), place: place.clone() }, At { value, place }));
+        }
+        texts
+    }
+
+    /// Takes a key that may hold anything, as JSON has it.
+    pub(super) fn json(&mut self, faults: &mut Faults, key: &'static str) -> Option<At<Value>> {
+        let value = self.value(key)?;
+        let place = self.place_of(value);
+        let value = faults.keep(&place, &self.name(key), json(value.get_ref()))?;
+        Some(At { value, place })
+    }
+
     /// Takes a key that holds a list of tables (`[[key]]`).
     pub(super) fn tables(&mut self, faults: &mut Faults, key: &'static str) -> Vec<Section<'t>> {
         let Some(value) = self.value(key) else { return Vec::new() };
@@ -239,6 +261,31 @@ impl<'t> Section<'t> {
             known: BTreeSet::new(),
         })
     }
+}
+
+/// A TOML value as JSON. Dates become text.
+fn json(value: &DeValue<'_>) -> Result<Value, Wrong> {
+    Ok(match value {
+        DeValue::String(text) => Value::String(text.to_string()),
+        DeValue::Boolean(value) => Value::Bool(*value),
+        DeValue::Datetime(date) => Value::String(date.to_string()),
+        DeValue::Integer(number) => {
+            let number: i64 = i64::from_str_radix(number.as_str(), number.radix())
+                .map_err(|_| Wrong::new(format!("= {} is out of range", number.as_str())))?;
+            number.into()
+        }
+        DeValue::Float(number) => {
+            let finite = number.as_str().parse().ok().and_then(Number::from_f64);
+            finite.ok_or_else(|| Wrong::new(format!("= {} is nothing that JSON has", number.as_str())))?.into()
+        }
+        DeValue::Array(items) => items.iter().map(|item| json(item.get_ref())).collect::<Result<_, _>>()?,
+        DeValue::Table(table) => {
+            let entry = |(key, value): (&Spanned<Cow<'_, str>>, &Spanned<DeValue<'_>>)| {
+                Ok((key.get_ref().to_string(), json(value.get_ref())?))
+            };
+            Value::Object(table.iter().map(entry).collect::<Result<_, Wrong>>()?)
+        }
+    })
 }
 
 /// The complaint about what the format has and this version does not.

@@ -1,5 +1,5 @@
-//! What authors hand in, as a component: components as they are, preview1 commands with an adapter around them, and text
-//! in either form.
+//! What authors hand in, as what runs: components and preview1 commands as they are, other core modules as components, and
+//! text in either form.
 
 use std::{borrow::Cow, collections::BTreeSet, path::Path};
 
@@ -15,11 +15,12 @@ static PACKAGES: &[&str] = include!(concat!(env!("OUT_DIR"), "/wit.rs"));
 /// The patch version of WASI 0.2 in [`PACKAGES`].
 const LINKED_02: &str = "0.2.12";
 
-/// Turns a plugin's bytes into a component.
+/// Turns a plugin's bytes into what runs: a component, or a preview1 command, which stays the core module it is. `file`
+/// only names them in errors.
 ///
 /// # Errors
 /// Why they cannot be one, in words for their author.
-pub(super) fn component(file: &Path, bytes: &[u8]) -> anyhow::Result<Vec<u8>> {
+pub fn runnable(file: &Path, bytes: &[u8]) -> anyhow::Result<Vec<u8>> {
     let wasm = wat::Parser::new().parse_bytes(Some(file), bytes).context("the text form does not parse")?;
     if is_component(&wasm) {
         return Ok(wasm.into_owned());
@@ -30,10 +31,10 @@ pub(super) fn component(file: &Path, bytes: &[u8]) -> anyhow::Result<Vec<u8>> {
     let module = Outline::read(&wasm).context("the module is not valid")?;
     let preview1 = module.imports.iter().any(|name| name == preview1::WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME);
     let command = module.exports.iter().any(|name| name == "_start");
-    match (preview1 || command, command) {
-        (true, true) => adapted(&wasm, preview1::WASI_SNAPSHOT_PREVIEW1_COMMAND_ADAPTER),
-        (true, false) => adapted(&wasm, preview1::WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER),
-        _ => encode(ComponentEncoder::default(), &with_world(wasm, &module)?),
+    match (command, preview1) {
+        (true, _) => Ok(wasm.into_owned()),
+        (false, true) => adapted(&with_world(wasm, &module)?, preview1::WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER),
+        (false, false) => encode(ComponentEncoder::default(), &with_world(wasm, &module)?),
     }
 }
 
@@ -69,7 +70,7 @@ impl Outline {
 }
 
 /// The layer field of the preamble is 1 for components and 0 for core modules.
-fn is_component(wasm: &[u8]) -> bool {
+pub(super) fn is_component(wasm: &[u8]) -> bool {
     wasm.starts_with(b"\0asm\x0d\0\x01\0")
 }
 
@@ -97,8 +98,10 @@ fn with_world<'a>(wasm: Cow<'a, [u8]>, module: &Outline) -> anyhow::Result<Cow<'
     if exports.is_empty() {
         bail!("the module exports no handler: neither `wasi:http/incoming-handler@0.2.x#handle` nor `_start`");
     }
-    let (resolve, world) =
-        world(&module.imports, &exports).map_err(|error| unknown(&module.imports, &exports).unwrap_or(error))?;
+    // The adapter answers for these, and it brings a world of its own.
+    let mut imports = module.imports.clone();
+    imports.remove(preview1::WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME);
+    let (resolve, world) = world(&imports, &exports).map_err(|error| unknown(&imports, &exports).unwrap_or(error))?;
     let mut wasm = wasm.into_owned();
     embed_component_metadata(&mut wasm, &resolve, world, StringEncoding::UTF8)?;
     Ok(wasm.into())
@@ -138,12 +141,25 @@ fn packages<'a>(names: impl Iterator<Item = &'a String>) -> Vec<String> {
     let asked = names.filter_map(|name| Some(name.rsplit_once('@')?.1)).filter(|version| version.starts_with("0.2."));
     let earlier: BTreeSet<_> = asked.filter(|version| *version != LINKED_02).collect();
     let linked = PACKAGES.iter().map(|package| (*package).to_owned());
-    let under = |version: &str| {
-        let (linked, asked) = (format!("@{LINKED_02}"), format!("@{version}"));
-        let of_02 = PACKAGES.iter().filter(|package| package.contains(&linked));
-        of_02.map(|package| since_ever(package).replace(&linked, &asked)).collect::<Vec<_>>()
-    };
     linked.chain(earlier.into_iter().flat_map(under)).collect()
+}
+
+/// The packages of WASI 0.2 under a patch version.
+fn under(version: &str) -> Vec<String> {
+    let (linked, asked) = (format!("@{LINKED_02}"), format!("@{version}"));
+    let of_02 = PACKAGES.iter().filter(|package| package.contains(&linked));
+    of_02.map(|package| since_ever(package).replace(&linked, &asked)).collect()
+}
+
+/// The definitions of WASI 0.2 that guests are linked to, under any patch version: each package's name without its
+/// namespace, and its text.
+pub fn packages_02(version: &str) -> Vec<(String, String)> {
+    let named = |text: String| {
+        let (_, rest) = text.split_once("package wasi:")?;
+        let (name, _) = rest.split_once('@')?;
+        Some((name.to_owned(), text))
+    };
+    under(version).into_iter().filter_map(named).collect()
 }
 
 /// A package without its history: what came with a later version may not be named in an earlier one, though an importer
@@ -163,7 +179,7 @@ mod tests {
         let text = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../plugins/hello/hello.wat"));
         for version in ["0.2.0", "0.2.3", "0.2.6", LINKED_02] {
             let text = text.replace(LINKED_02, version);
-            let made = component(Path::new("hello.wat"), text.as_bytes());
+            let made = runnable(Path::new("hello.wat"), text.as_bytes());
             assert!(made.is_ok(), "{version}: {made:?}");
         }
     }

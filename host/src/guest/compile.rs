@@ -8,13 +8,20 @@ use wasmtime::Engine;
 use super::{adapt, engine};
 use crate::config::Lane;
 
-/// Compiles a component, a core module or WebAssembly text for one lane. `file` only names it in errors.
+/// Which way of making code out of an author's bytes this is. A key of the code cache beside the engine's own hash: to be
+/// changed whenever the same bytes become other code, in `adapt` for instance.
+pub const RECIPE: &[u8] = b"2: commands as modules";
+
+/// Compiles a component, a core module or WebAssembly text for one lane, into code of a component or of a module. `file` only names it in errors.
 ///
 /// # Errors
 /// Why the bytes are no plugin, in words for their author.
 pub fn compile(settings: &super::EngineSettings, lane: Lane, file: &Path, bytes: &[u8]) -> anyhow::Result<Vec<u8>> {
-    let component = adapt::component(file, bytes)?;
+    let component = adapt::runnable(file, bytes)?;
     let engine = Engine::new(&engine::config(settings, lane))?;
+    if !adapt::is_component(&component) {
+        return Ok(engine.precompile_module(&component)?);
+    }
     engine.precompile_component(&component).map_err(|error| match !settings.wasi_http_03 && names_03(&component) {
         true => {
             anyhow!("it is a WASI 0.3 guest, which this host does not load: set wasi_http_03 = true in wasmbay.toml")

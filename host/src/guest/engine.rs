@@ -69,6 +69,7 @@ pub struct Engines {
 pub(super) struct LaneEngine {
     pub(super) engine: Engine,
     pub(super) linker: Linker<State>,
+    pub(super) commands: wasmtime::Linker<State>,
     pub(super) idles: Arc<Idles>,
     /// Slots that instances made ahead of need may hold.
     pub(super) ahead: Arc<Semaphore>,
@@ -127,7 +128,8 @@ impl LaneEngine {
         }));
         let linker = links::link(&engine, settings.wasi_http_03)?;
         let ahead = Arc::new(Semaphore::new((slots / AHEAD_PART) as usize));
-        Ok(Self { engine, linker, idles: Idles::reaped(), ahead })
+        let commands = links::link_commands(&engine)?;
+        Ok(Self { engine, linker, commands, idles: Idles::reaped(), ahead })
     }
 }
 

@@ -9,6 +9,7 @@ use wasmtime_wasi_http::{p2, p3};
 
 use super::{
     call::{Desk, Errand},
+    cgi::{self, Entry},
     clock::CoarseClock,
     outcome::{self, Ended},
     plugin::{Binding, Loaded},
@@ -53,7 +54,7 @@ pub(super) enum WhenFull {
 pub(super) enum Guest {
     Http02(p2::bindings::Proxy),
     Http03(p3::bindings::Service),
-    Cgi(wasmtime_wasi::p2::bindings::Command),
+    Cgi(cgi::Entry),
 }
 
 /// The contexts every guest starts from: clocks, a bounded source of randomness, the log; nothing else is there.
@@ -72,7 +73,10 @@ pub(super) fn bare_context(desk: &Arc<Desk>) -> WasiCtxBuilder {
 fn store(plugin: &Loaded, desk: &Arc<Desk>) -> wasmtime::Result<Store<State>> {
     let engines = &plugin.engines;
     let context = bare_context(desk).build();
-    let state = State::new(context, Arc::clone(desk), engines.ways.clone(), plugin.memory);
+    let mut state = State::new(context, Arc::clone(desk), engines.ways.clone(), plugin.memory);
+    if let Binding::Command(_) = plugin.binding {
+        state.set_preview1(bare_context(desk).build_p1());
+    }
     let mut store = Store::new(&engines.lane(plugin.lane).engine, state);
     store.limiter(|state| &mut state.limiter);
     store.set_hostcall_fuel(HOSTCALL_BYTES);
@@ -166,7 +170,8 @@ impl Loaded {
         Ok(match &self.binding {
             Binding::Http02(pre) => Guest::Http02(pre.instantiate_async(store).await?),
             Binding::Http03(pre) => Guest::Http03(pre.instantiate_async(store).await?),
-            Binding::Cgi(pre) => Guest::Cgi(pre.instantiate_async(store).await?),
+            Binding::Cgi(pre) => Guest::Cgi(Entry::Component(pre.instantiate_async(store).await?)),
+            Binding::Command(pre) => Guest::Cgi(Entry::module(pre.instantiate_async(&mut *store).await?, store)?),
         })
     }
 }

@@ -1,6 +1,7 @@
 //! What guests can link against: all of WASI 0.2 and, behind the operator's switch, 0.3. Linked is not granted.
 
 use wasmtime::{Engine, Result, component::Linker};
+use wasmtime_wasi::p1;
 use wasmtime_wasi_http::{p2, p3};
 
 use super::state::State;
@@ -17,5 +18,13 @@ pub(super) fn link(engine: &Engine, wasi_http_03: bool) -> Result<Linker<State>>
         wasmtime_wasi::p3::add_to_linker(&mut linker)?;
         p3::add_to_linker(&mut linker)?;
     }
+    Ok(linker)
+}
+
+/// The links of preview1 commands. They run as the core modules they are: an adapter around one would keep its state in
+/// the command's own memory, which some languages' allocators take for theirs (decision 0040).
+pub(super) fn link_commands(engine: &Engine) -> Result<wasmtime::Linker<State>> {
+    let mut linker = wasmtime::Linker::new(engine);
+    p1::add_to_linker_async(&mut linker, State::preview1)?;
     Ok(linker)
 }

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 use tokio::time::{self, Instant};
-use wasmtime::component::{Component, InstancePre};
+use wasmtime::{
+    Engine, Module, Precompiled,
+    component::{Component, InstancePre},
+};
 use wasmtime_wasi::p2::bindings::CommandPre;
 use wasmtime_wasi_http::{p2::bindings::ProxyPre, p3::bindings::ServicePre};
 
@@ -39,11 +42,17 @@ impl Engines {
     #[expect(unsafe_code, reason = "compiled code is native code: the caller vouches for where it came from")]
     pub async unsafe fn load(self: &Arc<Self>, manifest: &Manifest, artefact: &[u8]) -> Result<Plugin, Vec<String>> {
         let lane = self.lane(manifest.lane);
-        // SAFETY: the caller vouches for the artefact.
-        let component =
-            unsafe { Component::deserialize(&lane.engine, artefact) }.map_err(|error| vec![format!("{error:#}")])?;
-        let pre = lane.linker.instantiate_pre(&component).map_err(|error| vec![self.link_fault(&error)])?;
-        let binding = self.binding(&component, pre)?;
+        let fault = |error: wasmtime::Error| vec![format!("{error:#}")];
+        let binding = if Engine::detect_precompiled(artefact) == Some(Precompiled::Module) {
+            // SAFETY: the caller vouches for the artefact.
+            let module = unsafe { Module::deserialize(&lane.engine, artefact) }.map_err(fault)?;
+            Binding::Command(lane.commands.instantiate_pre(&module).map_err(fault)?)
+        } else {
+            // SAFETY: the caller vouches for the artefact.
+            let component = unsafe { Component::deserialize(&lane.engine, artefact) }.map_err(fault)?;
+            let pre = lane.linker.instantiate_pre(&component).map_err(|error| vec![self.link_fault(&error)])?;
+            self.binding(&component, pre)?
+        };
         let limits = &manifest.limits;
         let plugin = Arc::new(Loaded::new(Arc::clone(self), binding, manifest));
         let faults = plugin.unfit(manifest);

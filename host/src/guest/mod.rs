@@ -27,6 +27,7 @@ mod pools;
 #[doc(hidden)]
 pub mod probe;
 mod shared;
+mod slim;
 mod state;
 mod stdio;
 mod stock;
@@ -34,9 +35,11 @@ mod stock;
 #[cfg(test)]
 mod tests;
 
+pub use adapt::{packages_02 as packages, runnable};
 pub use call::{Call, Meter};
-pub use compile::compile;
+pub use compile::{RECIPE, compile};
 pub use declared::Declared;
 pub use engine::{EngineSettings, Engines};
 pub use plugin::{Kind, Plugin};
 pub use pools::{Machine, Pools};
+pub use slim::slim;

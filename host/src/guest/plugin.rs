@@ -76,6 +76,8 @@ pub(super) enum Binding {
     Http02(ProxyPre<State>),
     Http03(ServicePre<State>),
     Cgi(wasmtime_wasi::p2::bindings::CommandPre<State>),
+    /// A preview1 command, as the core module it is.
+    Command(wasmtime::InstancePre<State>),
 }
 
 /// The way a response's head leaves the guest.
@@ -204,7 +206,7 @@ impl Loaded {
         match self.binding {
             Binding::Http02(_) => Kind::Http02,
             Binding::Http03(_) => Kind::Http03,
-            Binding::Cgi(_) => Kind::Cgi,
+            Binding::Cgi(_) | Binding::Command(_) => Kind::Cgi,
         }
     }
 

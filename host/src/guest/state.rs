@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use wasmtime::component::ResourceTable;
-use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView, p1::WasiP1Ctx};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use super::{body::Present, call::Desk, hooks::Hooks, limiter::Limiter};
@@ -21,6 +21,8 @@ pub(super) struct State {
     _presence: Present,
     table: ResourceTable,
     wasi: WasiCtx,
+    /// What a preview1 command finds; no other guest can ask for it.
+    preview1: Option<WasiP1Ctx>,
     http: WasiHttpCtx,
     hooks: Hooks,
     pub(super) desk: Arc<Desk>,
@@ -35,12 +37,28 @@ impl State {
         http.set_field_size_limit(FIELD_SIZE_LIMIT);
         let present = Present::default();
         let hooks = Hooks::new(Arc::clone(&desk), ways, present.watch());
-        Self { _presence: present, table, wasi, http, hooks, desk, limiter: Limiter::new(memory) }
+        let limiter = Limiter::new(memory);
+        Self { _presence: present, table, wasi, preview1: None, http, hooks, desk, limiter }
     }
 
     /// Replaces the WASI context: a command learns its request from its environment and standard input.
     pub(super) fn set_context(&mut self, wasi: WasiCtx) {
         self.wasi = wasi;
+    }
+
+    /// The same for a preview1 command.
+    pub(super) fn set_preview1(&mut self, mut context: WasiP1Ctx) {
+        // It keeps a table of its own: waiting for very many things at once would fill the host's memory.
+        context.ctx().table.set_max_capacity(MAX_RESOURCES);
+        self.preview1 = Some(context);
+    }
+
+    /// What a preview1 command's calls go to.
+    ///
+    /// # Panics
+    /// In a store that was not made for one.
+    pub(super) fn preview1(&mut self) -> &mut WasiP1Ctx {
+        self.preview1.as_mut().expect("stores of commands are made with it, and only they are linked to it")
     }
 }
 

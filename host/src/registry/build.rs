@@ -1,8 +1,9 @@
-//! Runs a plugin's build command: one at a time, its output in the log, its whole process group ended when it must.
+//! Runs a plugin's build command: what it needs is looked for first, each line of its output is handed on, its whole
+//! process group is ended when it must.
 
 use std::{
     collections::VecDeque,
-    io,
+    fmt, io,
     path::Path,
     process::{ExitStatus, Stdio},
     time::Duration,
@@ -14,6 +15,8 @@ use tokio::{
     process::{Child, Command},
     time::timeout,
 };
+
+use super::toolchain;
 
 /// The longest build. A first build fetches and compiles every dependency.
 pub const BUILD_TIMEOUT: Duration = Duration::from_secs(30 * 60);
@@ -27,31 +30,66 @@ const KEPT_LINES: usize = 20;
 /// Bytes of one line of output; longer lines are cut.
 const LINE: usize = 2000;
 
-/// Runs `command` by the shell in `folder` to its end.
-///
-/// Dropping the future kills the build with everything it started.
+/// Why a build did not succeed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BuildFault {
+    /// In a sentence, or a line for each thing that is missing.
+    pub why: String,
+    /// The last lines of its output.
+    pub output: Vec<String>,
+}
+
+impl BuildFault {
+    fn new(why: String) -> Self {
+        Self { why, output: Vec::new() }
+    }
+}
+
+impl fmt::Display for BuildFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.output.as_slice() {
+            [] => write!(f, "{}", self.why),
+            output => write!(f, "{}:\n{}", self.why, output.join("\n")),
+        }
+    }
+}
+
+/// Runs `command` by the shell in `folder` to its end, within `limit`. `say` hears each line of its output as it comes.
 ///
 /// # Errors
-/// Why the build failed, with the end of its output.
-pub(super) async fn run(plugin: &str, folder: &Path, command: &str, limit: Duration) -> Result<(), String> {
-    tracing::info!(plugin, command, "building");
-    let mut group = Group::start(folder, command).map_err(|error| format!("the build could not start: {error}"))?;
+/// What the command needs and this machine does not have, with the commands that install it; else why the build
+/// failed.
+///
+/// # Cancel safety
+/// Dropping the future kills the build with everything it started.
+pub async fn build(
+    folder: &Path,
+    command: &str,
+    limit: Duration,
+    say: &mut (dyn FnMut(&str) + Send),
+) -> Result<(), BuildFault> {
+    let missing = toolchain::missing(folder, command).await;
+    if !missing.is_empty() {
+        return Err(BuildFault::new(Vec::from_iter(missing.iter().map(ToString::to_string)).join("\n")));
+    }
+    let mut group = Group::start(folder, command)
+        .map_err(|error| BuildFault::new(format!("the build could not start: {error}")))?;
     let output = group.child.stdout.take();
     let mut tail = VecDeque::new();
     let finished = timeout(limit, async {
-        let (status, ()) = tokio::join!(group.finish(), follow(plugin, output, &mut tail));
+        let (status, ()) = tokio::join!(group.finish(), follow(output, &mut tail, say));
         status
     });
-    let outcome = match finished.await {
-        Ok(Ok(status)) if status.success() => Ok(()),
-        Ok(Ok(status)) => Err(format!("the build failed ({status})")),
-        Ok(Err(error)) => Err(format!("the build was lost: {error}")),
+    let why = match finished.await {
+        Ok(Ok(status)) if status.success() => return Ok(()),
+        Ok(Ok(status)) => format!("the build failed ({status})"),
+        Ok(Err(error)) => format!("the build was lost: {error}"),
         Err(_) => {
             group.end().await;
-            Err(format!("the build took longer than {limit:?}"))
+            format!("the build took longer than {limit:?}")
         }
     };
-    outcome.map_err(|why| if tail.is_empty() { why } else { format!("{why}:\n{}", Vec::from(tail).join("\n")) })
+    Err(BuildFault { why, output: tail.into() })
 }
 
 /// A shell and everything it starts, as one process group.
@@ -105,8 +143,12 @@ impl Drop for Group {
     }
 }
 
-/// Logs the output line by line and keeps the last lines.
-async fn follow(plugin: &str, output: Option<impl AsyncRead + Unpin>, tail: &mut VecDeque<String>) {
+/// Hands the output on line by line and keeps the last lines.
+async fn follow(
+    output: Option<impl AsyncRead + Unpin>,
+    tail: &mut VecDeque<String>,
+    say: &mut (dyn FnMut(&str) + Send),
+) {
     let Some(output) = output else { return };
     let (mut output, mut line, mut open) = (BufReader::new(output), Vec::new(), true);
     while open {
@@ -116,7 +158,7 @@ async fn follow(plugin: &str, output: Option<impl AsyncRead + Unpin>, tail: &mut
         }
         let text = String::from_utf8_lossy(&line).trim_end().to_owned();
         line.clear();
-        tracing::info!(target: "wasmbay::build", plugin, "{text}");
+        say(&text);
         if tail.len() == KEPT_LINES {
             tail.pop_front();
         }
@@ -145,21 +187,25 @@ async fn next_line(stream: &mut (impl AsyncBufReadExt + Unpin), line: &mut Vec<u
 mod tests {
     use super::*;
 
-    async fn build(command: &str) -> Result<(), String> {
-        run("p", Path::new("/"), command, BUILD_TIMEOUT).await
+    async fn run(folder: &Path, command: &str, limit: Duration) -> Result<(), String> {
+        build(folder, command, limit, &mut |_| {}).await.map_err(|fault| fault.to_string())
+    }
+
+    async fn tried(command: &str) -> Result<(), String> {
+        run(Path::new("/"), command, BUILD_TIMEOUT).await
     }
 
     #[tokio::test]
     async fn a_failed_build_says_why_with_the_end_of_its_output() {
-        assert_eq!(build("echo fine").await, Ok(()));
-        let why = build("for i in $(seq 100); do echo line $i; done; echo broken >&2; exit 3").await.unwrap_err();
+        assert_eq!(tried("echo fine").await, Ok(()));
+        let why = tried("for i in $(seq 100); do echo line $i; done; echo broken >&2; exit 3").await.unwrap_err();
         assert!(why.starts_with("the build failed (exit status: 3)"), "{why}");
         assert!(why.contains("line 100") && why.contains("broken") && !why.contains("line 50\n"), "{why}");
     }
 
     #[tokio::test]
     async fn a_line_without_end_is_cut() {
-        let why = build("head -c 1000000 /dev/zero | tr '\\0' x; exit 1").await.unwrap_err();
+        let why = tried("head -c 1000000 /dev/zero | tr '\\0' x; exit 1").await.unwrap_err();
         assert!(why.lines().all(|line| line.len() <= LINE));
     }
 
@@ -182,7 +228,7 @@ mod tests {
         let id = folder.path().join("id");
         let command = "sh -c 'echo $$ > id; exec sleep 1000' & wait";
         tokio::select! {
-            ended = run("p", folder.path(), command, BUILD_TIMEOUT) => panic!("it must not end: {ended:?}"),
+            ended = run(folder.path(), command, BUILD_TIMEOUT) => panic!("it must not end: {ended:?}"),
             () = until(|| runs(&id) == Some(true)) => {}
         }
         until(|| runs(&id) == Some(false)).await;
@@ -193,7 +239,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let id = folder.path().join("id");
         let command = "trap '' TERM; sh -c 'echo $$ > id; while :; do sleep 1000; done' & wait; exit 0";
-        let why = run("p", folder.path(), command, Duration::from_millis(200)).await.unwrap_err();
+        let why = run(folder.path(), command, Duration::from_millis(200)).await.unwrap_err();
         assert!(why.contains("took longer than"), "{why}");
         until(|| runs(&id) != Some(true)).await;
     }

@@ -70,7 +70,7 @@ impl EngineLoader {
         let engine = self.engines.compatibility(lane).to_le_bytes();
         let content = *blake3::hash(component).as_bytes();
         // The engine's hash covers its full version: code made before a fix is never run after it.
-        let key = CodeKey::new(&[&content, lane.name().as_bytes(), &engine]);
+        let key = CodeKey::new(&[&content, lane.name().as_bytes(), &engine, guest::RECIPE]);
         if let Some(artefact) = self.cache.get(&key) {
             return Ok(artefact);
         }

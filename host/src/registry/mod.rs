@@ -24,10 +24,11 @@ mod sources;
 mod status;
 mod table;
 mod tenants;
+mod toolchain;
 mod wanted;
 mod watch;
 
-pub use build::BUILD_TIMEOUT;
+pub use build::{BUILD_TIMEOUT, BuildFault, build};
 pub use check::{CheckReport, check};
 pub use compile_child::{COMMAND as COMPILE_COMMAND, CompileFault, CompileLimits, Compiler, child_main};
 pub use current::Current;

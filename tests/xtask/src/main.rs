@@ -4,6 +4,7 @@ mod command;
 mod fuzz;
 mod guests;
 mod kept;
+mod languages;
 mod place;
 mod plugins;
 mod readme;

@@ -7,7 +7,7 @@ use anyhow::Context;
 use crate::{
     command::quoted,
     fuzz::{self, Soak},
-    guests as test_guests,
+    guests as test_guests, languages,
     place::Place,
     plugins::{self, Build},
     readme, sdk,
@@ -121,6 +121,7 @@ struct Built {
     guests: PathBuf,
     plugins: PathBuf,
     readme: PathBuf,
+    languages: PathBuf,
 }
 
 impl Built {
@@ -128,15 +129,17 @@ impl Built {
         let guests = test_guests::ensure(place, steps, toolchain)?;
         let plugins = plugins::build(place, steps, toolchain, Build::Shared)?;
         let readme = readme::build(place, steps, toolchain)?;
-        Ok(Self { guests, plugins, readme })
+        let languages = languages::ensure(place, steps, toolchain)?;
+        Ok(Self { guests, plugins, readme, languages })
     }
 
     /// What tests and benches are told.
-    fn variables(self, place: &Place, profile: &str) -> [(&'static str, PathBuf); 4] {
+    fn variables(self, place: &Place, profile: &str) -> [(&'static str, PathBuf); 5] {
         [
             ("WASMBAY_GUESTS", self.guests),
             ("WASMBAY_PLUGINS", self.plugins),
             ("WASMBAY_README", self.readme),
+            ("WASMBAY_LANGUAGES", self.languages),
             ("WASMBAY_BIN", place.target.join(profile).join("wasmbay")),
         ]
     }

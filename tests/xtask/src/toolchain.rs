@@ -61,6 +61,11 @@ impl Toolchain {
         })
     }
 
+    /// The folder of the private one, where there is one.
+    pub(crate) fn private(&self) -> Option<&Path> {
+        self.private.as_deref()
+    }
+
     /// Lets a command build guests with it, into the folder that the command itself names.
     pub(crate) fn apply<'a>(&self, command: &'a mut Command) -> &'a mut Command {
         if let Some(folder) = &self.private {

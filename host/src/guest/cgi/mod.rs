@@ -5,7 +5,7 @@ pub(in crate::guest) mod head;
 mod pipe;
 
 use http::Request;
-use wasmtime::Store;
+use wasmtime::{Instance, Store, TypedFunc};
 use wasmtime_wasi::{I32Exit, p2::bindings::Command};
 
 use self::head::Malformed;
@@ -15,12 +15,31 @@ use crate::{
     failure::{Code, Failure},
 };
 
+/// How a command is started.
+pub(super) enum Entry {
+    /// By `wasi:cli/run`.
+    Component(Command),
+    /// By `_start`, with preview1 around it.
+    Module(TypedFunc<(), ()>),
+}
+
+impl Entry {
+    /// # Errors
+    /// When the module's `_start` is no function without parameters and results.
+    pub(super) fn module(instance: Instance, store: &mut Store<State>) -> wasmtime::Result<Self> {
+        instance.get_typed_func(store, START).map(Self::Module)
+    }
+}
+
+/// The name of a preview1 command's entry.
+const START: &str = "_start";
+
 /// Runs the command to its exit; the head goes out as soon as its headers are complete.
 ///
 /// The response ends at its `Content-Length` or when the command exits; a status other than 0 breaks it off.
 pub(super) async fn serve(
     store: &mut Store<State>,
-    command: &Command,
+    entry: &Entry,
     request: Request<Body>,
     deliver: Deliver,
 ) -> wasmtime::Result<()> {
@@ -30,11 +49,17 @@ pub(super) async fn serve(
         context.env(name, value);
     }
     context.stdin(pipe::Stdin::new(body::into_guest(request.into_body()))).stdout(stdout);
-    store.data_mut().set_context(context.build());
+    match entry {
+        Entry::Component(_) => store.data_mut().set_context(context.build()),
+        Entry::Module(_) => store.data_mut().set_preview1(context.build_p1()),
+    }
 
     let verdict = deliver.verdict();
     let run = async {
-        let ended = exit(command.wasi_cli_run().call_run(&mut *store).await);
+        let ended = exit(match entry {
+            Entry::Component(command) => command.wasi_cli_run().call_run(&mut *store).await,
+            Entry::Module(start) => start.call_async(&mut *store, ()).await.map(Ok),
+        });
         if let Err(error) = &ended {
             // Before the pipe closes: its reader asks for the verdict when it does.
             verdict.fail(outcome::failure(error, Some(&store.data().limiter)));

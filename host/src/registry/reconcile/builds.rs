@@ -6,7 +6,7 @@ use futures_util::{FutureExt, future::BoxFuture};
 
 use super::{Pass, Reconciler};
 use crate::registry::{
-    build::{self, BUILD_TIMEOUT},
+    build::{BUILD_TIMEOUT, build},
     loader::Loader,
     revision::manifest_now,
     scan::Place,
@@ -60,13 +60,15 @@ impl<L: Loader> Reconciler<L> {
 
     fn start_build(&mut self, place: Place, sources: Sources) {
         let Some(wanted) = self.folders.get_mut(&place) else { return };
-        let Some(build) = wanted.build.due().cloned() else { return };
-        wanted.build.started(build.clone(), sources.clone());
+        let Some(recipe) = wanted.build.due().cloned() else { return };
+        wanted.build.started(recipe.clone(), sources.clone());
         let (folder, name) = (place.folder.clone(), wanted.name.clone().unwrap_or_default());
         let outcome = async move {
-            let outcome = build::run(&name, &folder, &build.command, BUILD_TIMEOUT).await;
-            let survey = move || Sources::survey(&folder, &build.watch, &sources);
-            (outcome, tokio::task::spawn_blocking(survey).await.unwrap_or_default())
+            tracing::info!(plugin = name, command = recipe.command, "building");
+            let mut say = |line: &str| tracing::info!(target: "wasmbay::build", plugin = name, "{line}");
+            let outcome = build(&folder, &recipe.command, BUILD_TIMEOUT, &mut say).await;
+            let survey = move || Sources::survey(&folder, &recipe.watch, &sources);
+            (outcome.map_err(|fault| fault.to_string()), tokio::task::spawn_blocking(survey).await.unwrap_or_default())
         };
         self.building = Some(Building { place, outcome: outcome.boxed() });
     }

@@ -1,0 +1,51 @@
+// node wasmbay/build.mjs SOURCE COMPONENT
+//
+// Makes a wasi:http component of a module that has `export default { fetch }`: bundles it with what it imports (types
+// are stripped, packages of node_modules are taken in), and lets componentize-js put it beside a JavaScript engine.
+import { componentize } from '@bytecodealliance/componentize-js';
+import { build } from 'esbuild';
+import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const [source, component] = process.argv.slice(2);
+if (!component) {
+  console.error('usage: node wasmbay/build.mjs SOURCE COMPONENT');
+  process.exit(64);
+}
+
+const serve = fileURLToPath(new URL('serve.js', import.meta.url));
+const work = await mkdtemp(join(dirname(resolve(component)), '.build-'));
+try {
+  const bundle = join(work, 'plugin.js');
+  await build({
+    stdin: {
+      contents: `import plugin from ${JSON.stringify(resolve(source))};
+        import { serve } from ${JSON.stringify(serve)};
+        serve(plugin);`,
+      resolveDir: process.cwd(),
+    },
+    outfile: bundle,
+    bundle: true,
+    format: 'esm',
+    target: 'es2022',
+    conditions: ['worker', 'browser'],
+    keepNames: true,
+    logLevel: 'warning',
+  });
+  const made = await componentize({
+    sourcePath: bundle,
+    witPath: fileURLToPath(new URL('wit', import.meta.url)),
+    worldName: 'plugin',
+  });
+  // At once: a host may watch the place.
+  const unfinished = join(work, 'plugin.wasm');
+  await writeFile(unfinished, made.component);
+  await rename(unfinished, component);
+} catch (error) {
+  // esbuild has said what is wrong with the source.
+  if (!error.errors) console.error(error.message ?? error);
+  process.exitCode = 1;
+} finally {
+  await rm(work, { recursive: true });
+}

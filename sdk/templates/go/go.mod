@@ -1,0 +1,3 @@
+module plugin.internal/{{name}}
+
+go 1.24

@@ -1,0 +1,199 @@
+//! Every language: `wasmbay new`, build, serve, requests answered, an edit goes live.
+//!
+//! The toolchains are those that `cargo xtask guests` fetched; the commands are the built binary's, as an author types
+//! them.
+
+mod author;
+
+use author::{Author, Failing, Language};
+use bytes::Bytes;
+use http::Request;
+use serde_json::{Value, json};
+use wasmbay_tests::client::{Answer, Sent, empty, full};
+
+/// The plugin's name in every language.
+const NAME: &str = "my-plugin";
+
+const C: Language = Language {
+    name: "c",
+    edit: ("src/main.c", "hello %s", "welcome %s"),
+    failing: Failing::Trap,
+    traceback: &["main.c: this always fails", "!fail"],
+};
+
+const ZIG: Language = Language {
+    name: "zig",
+    edit: ("src/main.zig", "hello {s}", "welcome {s}"),
+    failing: Failing::Trap,
+    traceback: &["nobody catches this", "!_start"],
+};
+
+const ASSEMBLYSCRIPT: Language = Language {
+    name: "assemblyscript",
+    edit: ("src/main.ts", "\"hello \"", "\"welcome \""),
+    failing: Failing::Trap,
+    traceback: &["abort: nobody catches this in src/main.ts("],
+};
+
+const RUST: Language = Language {
+    name: "rust",
+    edit: ("src/lib.rs", "hello {}", "welcome {}"),
+    failing: Failing::Trap,
+    traceback: &["panicked at src/lib.rs:", "nobody catches this"],
+};
+
+const GO: Language = Language {
+    name: "go",
+    edit: ("main.go", "hello %s", "welcome %s"),
+    failing: Failing::Trap,
+    traceback: &["panic: nobody catches this", "main.fail("],
+};
+
+const JAVASCRIPT: Language = Language {
+    name: "javascript",
+    edit: ("src/index.js", "hello ${who}", "welcome ${who}"),
+    failing: Failing::Answered,
+    traceback: &["Uncaught Error: nobody catches this", "fetch@"],
+};
+
+const TYPESCRIPT: Language = Language {
+    name: "typescript",
+    edit: ("src/index.ts", "hello ${who}", "welcome ${who}"),
+    failing: Failing::Answered,
+    traceback: &["Uncaught Error: nobody catches this", "fetch@"],
+};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c() -> anyhow::Result<()> {
+    from_new_to_live(&C).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn zig() -> anyhow::Result<()> {
+    from_new_to_live(&ZIG).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn assemblyscript() -> anyhow::Result<()> {
+    from_new_to_live(&ASSEMBLYSCRIPT).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rust() -> anyhow::Result<()> {
+    from_new_to_live(&RUST).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn go() -> anyhow::Result<()> {
+    from_new_to_live(&GO).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn javascript() -> anyhow::Result<()> {
+    from_new_to_live(&JAVASCRIPT).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn typescript() -> anyhow::Result<()> {
+    from_new_to_live(&TYPESCRIPT).await
+}
+
+/// The whole way of one plugin in one language.
+async fn from_new_to_live(language: &Language) -> anyhow::Result<()> {
+    let author = Author::begins(language.name, NAME).await?;
+    author.builds().await?;
+    author.checks_pass().await?;
+    let mut host = author.serves().await?;
+
+    let answer = ask(&host, get("/hello/Ada%20L?times=2&x=1")).await?;
+    assert_eq!((answer.status.as_u16(), answer.text()), (200, "hello Ada L\nhello Ada L\n"));
+    let answer = ask(&host, post("/sum", "application/json", "[1, 2.5,3]")).await?;
+    assert_eq!(answer.headers["content-type"], "application/json");
+    assert_eq!(json_of(&answer), json!({ "sum": 6.5 }));
+
+    let answer = ask(&host, post("/sum", "application/json", "{\"not\": \"a list\"}")).await?;
+    assert_eq!((answer.status.as_u16(), &answer.headers["content-type"]), (400, &problem_type()));
+    let problem = json_of(&answer);
+    assert_eq!((&problem["title"], &problem["status"]), (&json!("Bad Request"), &json!(400)));
+    assert!(problem["detail"].is_string(), "{problem}");
+
+    let body: Vec<u8> = (0..1_000_000_u32).map(|index| (index / 7) as u8).collect();
+    let answer = ask(&host, post("/echo", "image/x-mine", body.clone())).await?;
+    assert_eq!((answer.status.as_u16(), answer.headers["content-type"].as_bytes()), (200, &b"image/x-mine"[..]));
+    assert!(answer.body == body, "{} bytes came back", answer.body.len());
+
+    let answer = ask(&host, get("/fail")).await?;
+    let problem = json_of(&answer);
+    assert_eq!((answer.status.as_u16(), &answer.headers["content-type"]), (500, &problem_type()));
+    assert_eq!(problem["code"] == "trap", language.failing == Failing::Trap, "{problem}");
+    host.logs(language.traceback).await?;
+
+    author.edits(language.edit)?;
+    author.builds().await?;
+    host.until_it_says(get("/hello/Ada"), "welcome Ada\n").await?;
+    host.ends().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn text() -> anyhow::Result<()> {
+    let author = Author::begins("text", NAME).await?;
+    author.builds().await?;
+    author.checks_pass().await?;
+    let host = author.serves().await?;
+    let answer = ask(&host, get("")).await?;
+    assert_eq!((answer.status.as_u16(), answer.text()), (200, "hello from text!\n"));
+    let refused = ask(&host, post("", "text/plain", "x")).await?;
+    assert_eq!(refused.problem()["code"], "method-not-allowed");
+    author.edits(("plugin.wat", "hello from text!", "again from text!"))?;
+    host.until_it_says(get(""), "again from text!\n").await?;
+    host.ends().await
+}
+
+#[tokio::test]
+async fn a_check_that_fails_is_told_with_what_came_instead() -> anyhow::Result<()> {
+    let author = Author::begins("text", NAME).await?;
+    author.edits(("checks/answers.toml", "hello from text!", "hello from nobody!"))?;
+    let (code, report) = author.tests(&[]).await?;
+    assert_eq!(code, Some(1), "{report}");
+    assert!(report.contains("FAILED says hello (checks/answers.toml:2)"), "{report}");
+    assert!(report.contains("body: \"hello from text!\\n\", expected \"hello from nobody!\\n\""), "{report}");
+    assert!(report.contains("1 passed, 1 failed"), "{report}");
+    author.edits(("checks/answers.toml", "[check.expect]", "[check.expects]"))?;
+    let (code, report) = author.tests(&["--json"]).await?;
+    let report: Value = serde_json::from_str(&report)?;
+    let fault = report["plugins"][0]["faults"][0].as_str().unwrap_or_default();
+    assert!(code == Some(1) && fault.ends_with("(did you mean `check.expect`?)"), "{report:#}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_a_build_lacks_is_named_with_the_command_that_installs_it() -> anyhow::Result<()> {
+    let author = Author::begins("c", NAME).await?;
+    author.edits(("plugin.toml", "-m ziglang", "-m no_such_compiler"))?;
+    let (code, _, told) = author.tries_to_build().await?;
+    assert_eq!(code, Some(1));
+    let remedy =
+        "the Python module `no_such_compiler` is missing; to install it: python3 -m pip install no-such-compiler";
+    assert!(told.contains(remedy), "{told}");
+    Ok(())
+}
+
+async fn ask(host: &author::Host, request: Request<Sent>) -> anyhow::Result<Answer> {
+    host.connect().await?.send(request).await
+}
+
+fn get(path: &str) -> Request<Sent> {
+    Request::get(format!("/{NAME}{path}")).body(empty()).expect("a request")
+}
+
+fn post(path: &str, kind: &str, body: impl Into<Bytes>) -> Request<Sent> {
+    Request::post(format!("/{NAME}{path}")).header("content-type", kind).body(full(body)).expect("a request")
+}
+
+fn json_of(answer: &Answer) -> Value {
+    serde_json::from_slice(&answer.body).unwrap_or_else(|error| panic!("{error}: {answer:?}"))
+}
+
+fn problem_type() -> http::HeaderValue {
+    http::HeaderValue::from_static("application/problem+json")
+}
