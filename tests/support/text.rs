@@ -68,7 +68,7 @@ pub fn with_header_lines(body: &str, head: &[(&str, &str)], trailers: &[(&str, &
     let mut data = String::new();
     let mut at = 4096;
     let mut append = |fields: &str, (name, value): &(&str, &str)| {
-        let _ = write!(data, "(data (i32.const {at}) \"{name}\") (data (i32.const {}) \"{value}\")\n", at + 32);
+        let _ = writeln!(data, "(data (i32.const {at}) \"{name}\") (data (i32.const {}) \"{value}\")", at + 32);
         let call = format!(
             "(call $append (local.get {fields}) (i32.const {at}) (i32.const {}) (i32.const {}) (i32.const {}) (i32.const 0))",
             name.len(),
