@@ -175,14 +175,15 @@ impl Serving {
         Ok(Page(self.ask_admin("/metrics").await?.text().to_owned()))
     }
 
-    /// Waits until a condition on the metrics holds.
+    /// Waits until a condition on the metrics holds. A listener that does not answer is asked again: it may be what is
+    /// under attack.
     ///
     /// # Panics
     /// When it never does; `what` says what was waited for.
     pub async fn until(&self, what: &str, condition: impl Fn(&Page) -> bool) {
         let wait = async {
             let mut looks = interval(Duration::from_millis(10));
-            while !condition(&self.page().await.expect("metrics")) {
+            while !self.page().await.is_ok_and(|page| condition(&page)) {
                 looks.tick().await;
             }
         };
