@@ -49,6 +49,9 @@ pub(crate) fn host_calls(target: &Target, out: ResponseOutparam) {
 pub(crate) fn pages(target: &Target, out: ResponseOutparam) {
     let mib = target.number_or("mib", 64);
     assert!(busy::touch_pages(mib as usize), "the host gave no {mib} MiB");
+    if let Some(ms) = target.number("ms") {
+        io::sleep_ms(ms);
+    }
     io::text(out, 200, &format!("touched {mib} MiB\n"));
 }
 

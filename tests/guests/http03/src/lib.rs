@@ -53,7 +53,7 @@ async fn answer(request: Request) -> Result<Response, ErrorCode> {
         "spin" => Ok(work::spin(&target)),
         "loads" => Ok(work::loads(&target)),
         "hostcalls" => Ok(work::host_calls(&target)),
-        "pages" => Ok(work::pages(&target)),
+        "pages" => Ok(work::pages(&target).await),
         "alloc" => Ok(work::alloc(&target)),
         "after" => Ok(work::after(target)),
         "echo" => Ok(bodies::echo(request)),

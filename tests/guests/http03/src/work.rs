@@ -46,9 +46,12 @@ pub(crate) fn host_calls(target: &Target) -> Response {
 }
 
 /// Writes to fresh pages of memory.
-pub(crate) fn pages(target: &Target) -> Response {
+pub(crate) async fn pages(target: &Target) -> Response {
     let mib = target.number_or("mib", 64);
     assert!(busy::touch_pages(mib as usize), "the host gave no {mib} MiB");
+    if let Some(ms) = target.number("ms") {
+        sleep_ms(ms).await;
+    }
     reply::text(200, &format!("touched {mib} MiB\n"))
 }
 
