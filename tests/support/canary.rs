@@ -102,7 +102,9 @@ async fn sing(open: Open, keep: bool, path: &str, told: Arc<AtomicBool>) -> anyh
         ensure!(good, "request {number}: {} {}", answer.status, answer.text());
         // From when it was due: who waits for a host that stalls asks less, and would hide the stall.
         took.push(due.elapsed());
-        kept = keep.then_some(connection);
+        // A host under load ends a connection with an answer that says so, and a client comes back.
+        let ends = answer.headers.get("connection").is_some_and(|value| value == "close");
+        kept = (keep && !ends).then_some(connection);
         due += PACE;
         if last {
             return Ok(Song { took });
