@@ -6,22 +6,22 @@ use tokio::time::{interval, timeout};
 use wasmbay_tests::{client::HANG, house::Plugin};
 
 use crate::{
-    scene::EVERYWHERE,
+    scene::{EVERYWHERE, HTTP},
     stage::{Stage, left},
 };
 
 /// Requests at once that the slots of a lane have room for: what is not kept for calls.
 const AT_ONCE: usize = 24;
 
-/// Plugins of each kind: the engine keeps a hundred used slots of a lane for the modules that had them, and gives a module
+/// Plugins of each kind that can touch its pages: the engine keeps a hundred used slots of a lane for the modules that had them, and gives a module
 /// that it does not know an untouched one until there are as many.
-const OF_EACH_KIND: usize = 2;
+const OF_EACH_KIND: usize = 3;
 
 /// Fills every warm slot and lets go.
 pub(crate) async fn warm(stage: &Stage) {
     let limits = "[limits]\nmemory = \"32MiB\"\ntimeout = \"1m\"\nqueue_timeout = \"1m\"\ncpu = \"20s\"";
     let plugins: Vec<_> = (0..)
-        .zip(EVERYWHERE.into_iter().cycle().take(EVERYWHERE.len() * OF_EACH_KIND))
+        .zip(EVERYWHERE.into_iter().chain(HTTP.into_iter().cycle().take(HTTP.len() * OF_EACH_KIND)))
         .map(|(n, (file, lane)): (usize, _)| Plugin::new(&format!("warm{n}"), lane, file).with(limits))
         .collect();
     let folders: Vec<_> = plugins.iter().map(|plugin| plugin.folder().to_owned()).collect();
