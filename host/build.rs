@@ -1,5 +1,5 @@
 //! Gathers what the host carries in itself: the WIT of the interfaces it links, out of the very crate that implements
-//! them, so that text-form plugins are held against the same definitions as every other guest; and what `wasmbay new`
+//! them and out of the host's own, so that text-form plugins are held against the same definitions as every other guest; and what `wasmbay new`
 //! writes.
 
 use std::{
@@ -13,6 +13,9 @@ use anyhow::{Context as _, Result, bail};
 /// The crate whose folders hold the definitions, and the folders: WASI 0.2 and 0.3.
 const SOURCE: &str = "wasmtime-wasi-http";
 const FOLDERS: [&str; 2] = ["wit/deps", "src/p3/wit/deps"];
+
+/// The folder of those that the host links besides, one file a package.
+const OWN: &str = "wit";
 
 fn main() -> Result<()> {
     println!("cargo::rerun-if-changed=build.rs");
@@ -31,6 +34,14 @@ fn main() -> Result<()> {
         for file in files {
             list += &format!("    include_str!({file:?}),\n");
         }
+    }
+    let own = PathBuf::from(env::var("CARGO_MANIFEST_DIR").context("cargo sets CARGO_MANIFEST_DIR")?).join(OWN);
+    println!("cargo::rerun-if-changed={}", own.display());
+    let mut files = Vec::new();
+    gather(&own, &mut files)?;
+    files.sort();
+    for file in files {
+        list += &format!("    include_str!({file:?}),\n");
     }
     list += "]\n";
     fs::write(out.join("wit.rs"), list)?;

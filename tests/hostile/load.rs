@@ -60,6 +60,18 @@ pub(crate) async fn g_36_imports_that_nobody_grants() {
     // What it exports besides is of no interest to anybody.
     let faults = scene.add("more", |dir| text::write(dir, "more", "", &more)).await;
     assert_eq!((faults, scene.get("/more").await.text()), (vec![], "x"));
+    // What is absent as a whole does no harm until it is called, and then to its own request.
+    for lane in ["io", "compute"] {
+        let name = format!("absent-{lane}");
+        let plugin = Plugin::new(&name, lane, "absent-import.wat");
+        let faults = scene.add(&name, |dir| plugin.write(dir).map_err(std::io::Error::other)).await;
+        assert_eq!(faults, Vec::<String>::new());
+        for _ in 0..3 {
+            let problem = scene.get(&format!("/{name}/")).await.problem();
+            assert_eq!(problem["code"], "trap");
+            assert!(problem.to_string().contains("example:nowhere/nothing@1.0.0#nothing"), "{problem}");
+        }
+    }
     scene.end().await;
 }
 

@@ -1,7 +1,9 @@
 //! What the project promises, one file per promise, checked from outside.
 
+mod absent;
 mod calls;
 mod command_line;
+mod config;
 mod departures;
 mod dev_page;
 mod examples;

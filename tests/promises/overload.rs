@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use tokio::task::JoinHandle;
 use wasmbay::{
-    config::{Caps, Settings, Tenant, TenantPlace},
+    config::{Caps, Settings, Supplies, Tenant, TenantPlace},
     host::Behind as _,
 };
 use wasmbay_tests::{
@@ -19,7 +19,16 @@ const WAITING: u32 = 100;
 async fn house() -> House {
     let tenant = |name: &str| {
         let place = TenantPlace::Prefix(format!("/{name}"));
-        (name.to_owned(), Tenant { folder: PathBuf::from(name), place, weight: 1, caps: Caps::default() })
+        (
+            name.to_owned(),
+            Tenant {
+                folder: PathBuf::from(name),
+                place,
+                weight: 1,
+                caps: Caps::default(),
+                supplies: Supplies::default(),
+            },
+        )
     };
     let plugin = |tenant: &str, name: &str| {
         let limits = "[limits]\nmax_concurrent = 1\nqueue = 1000\nqueue_timeout = \"2m\"\ntimeout = \"2m\"";

@@ -2,6 +2,7 @@
 //!
 //! A capability knows the [`Caller`], never the wasm behind it: `guest` translates, and nothing here names the engine.
 
+pub mod config;
 pub mod hops;
 pub mod http;
 pub mod plugins;
@@ -13,6 +14,7 @@ use tokio::time::Instant;
 
 pub use self::trace::Trace;
 use self::{
+    config::{Supply, Variables},
     http::{Allowance, Outbound},
     plugins::CallPlugin,
 };
@@ -46,4 +48,27 @@ pub struct Ways {
     pub plugins: Arc<dyn CallPlugin>,
     /// To other servers.
     pub outbound: Outbound,
+    /// What operators hand to plugins.
+    pub supply: Supply,
+}
+
+/// What a plugin's grants came to when it loaded.
+#[derive(Clone, Debug)]
+pub struct Granted {
+    /// The plugin, for what it is told.
+    pub plugin: String,
+    /// What it may know.
+    pub variables: Variables,
+}
+
+impl Ways {
+    /// What the manifest of a tenant's plugin asks for, as far as the operator has it. Reads files: to be called where
+    /// blocking does no harm.
+    ///
+    /// # Errors
+    /// Everything that cannot be had; each begins with the manifest's key.
+    pub fn grant(&self, tenant: &str, manifest: &Manifest) -> Result<Granted, Vec<String>> {
+        let variables = self.supply.variables(tenant, manifest)?;
+        Ok(Granted { plugin: manifest.name.clone(), variables })
+    }
 }

@@ -15,6 +15,20 @@ pub(super) const MAX_INTERVAL: Duration = Duration::from_hours(24);
 /// The smallest memory that can hold anything: one page of WebAssembly.
 pub(super) const MIN_MEMORY: ByteSize = ByteSize(64 << 10);
 
+/// The longest value of a variable, in bytes: a certificate chain fits.
+pub(crate) const MAX_VARIABLE: usize = 64 << 10;
+
+/// Checks a variable's value, which may also be handed on in an environment.
+pub(super) fn variable(value: &str) -> Result<(), Wrong> {
+    if value.len() > MAX_VARIABLE {
+        return Err(Wrong::new(format!("is longer than {MAX_VARIABLE} bytes")).remedy("shorten it"));
+    }
+    match value.contains('\0') {
+        true => Err(Wrong::new("has a zero byte in it").remedy("remove it")),
+        false => Ok(()),
+    }
+}
+
 /// Whether zero is a value that means something.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Zero {

@@ -8,6 +8,7 @@ mod routes;
 mod written;
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -198,6 +199,17 @@ pub struct Grants {
     pub plugins: Vec<String>,
     /// Other servers it may send requests to.
     pub http: Vec<OriginPattern>,
+    /// Variables it may read, by name.
+    pub config: BTreeMap<String, Given>,
+}
+
+/// Where a variable's value comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Given {
+    /// The manifest's own text, unless the operator says another.
+    Text(String),
+    /// The tenant's secret of this name.
+    Secret(String),
 }
 
 /// `[build]`.

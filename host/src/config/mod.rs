@@ -16,9 +16,12 @@ mod settings;
 mod tree;
 
 pub use check_file::{Check, CheckFile, Expected, Sent};
+pub(crate) use checks::MAX_VARIABLE;
 pub use manifest::{
-    Build, CapNote, Figure, Grants, HostPattern, Instances, Lane, Limits, Manifest, Methods, OnDisconnect, Raise, Route,
+    Build, CapNote, Figure, Given, Grants, HostPattern, Instances, Lane, Limits, Manifest, Methods, OnDisconnect,
+    Raise, Route,
 };
+pub(crate) use names::is_variable;
 pub use origins::{Origin, OriginPattern, Scheme};
 pub use schema::{checks_schema, manifest_schema, settings_schema};
-pub use settings::{Caps, DEFAULT_TENANT, Flags, Settings, Tenant, TenantPlace, TlsFiles};
+pub use settings::{Caps, DEFAULT_TENANT, Flags, SecretSource, Settings, Supplies, Tenant, TenantPlace, TlsFiles};

@@ -33,6 +33,41 @@ fn is_kebab(name: &str) -> bool {
     name.split('-').all(word)
 }
 
+/// Checks a variable's name as Spin has them: words of lower-case letters and digits, joined by single underscores,
+/// beginning with a letter.
+pub(super) fn variable(name: &str) -> Result<(), Wrong> {
+    if name.len() > MAX_NAME {
+        return Err(Wrong::new(format!("is longer than {MAX_NAME} characters")).remedy("shorten it"));
+    }
+    if is_variable(name) {
+        return Ok(());
+    }
+    let wrong = Wrong::new("is no name of a variable");
+    let words = name.split(|letter: char| !letter.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    let better = Vec::from_iter(words).join("_").to_ascii_lowercase();
+    Err(match name.is_ascii() && is_variable(&better) {
+        true => wrong.remedy(format!("write {better:?}")),
+        false => wrong.remedy("use lower-case letters, digits and single underscores between them, a letter first"),
+    })
+}
+
+/// Whether a variable may have this name.
+pub(crate) fn is_variable(name: &str) -> bool {
+    let word = |word: &str| !word.is_empty() && word.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9'));
+    name.len() <= MAX_NAME && name.starts_with(|first: char| first.is_ascii_lowercase()) && name.split('_').all(word)
+}
+
+/// Checks a secret's name, or that of a variable of the environment: letters, digits and underscores, no digit first.
+pub(super) fn secret(name: &str) -> Result<(), Wrong> {
+    let inside = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    let first = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
+    match first && name.len() <= MAX_NAME && name.bytes().all(inside) {
+        true => Ok(()),
+        false => Err(Wrong::new(format!("= {name:?} is no name of a secret"))
+            .remedy("use letters, digits and underscores, such as \"API_KEY\"")),
+    }
+}
+
 /// Checks a host name: lower case, no port, no wildcard.
 pub(super) fn host(host: &str) -> Result<(), Wrong> {
     let wrong = |why: &str| Wrong::new(format!("= {host:?} {why}"));
@@ -103,6 +138,24 @@ mod tests {
         }
         let remedy = kebab("My_Plugin").expect_err("upper case is refused").remedy;
         assert_eq!(remedy.as_deref(), Some("write \"my-plugin\""));
+    }
+
+    #[test]
+    fn a_variable_is_words_joined_by_underscores_and_a_secret_is_an_identifier() {
+        for good in ["a", "api_key", "v2_url", &"a".repeat(63)] {
+            assert!(variable(good).is_ok(), "{good}");
+        }
+        for bad in ["", "_a", "a_", "a__b", "A", "a-b", "2a", "é", "a b", "a\0", &"a".repeat(64)] {
+            assert!(variable(bad).is_err() && !is_variable(bad), "{bad}");
+        }
+        let remedy = variable("API-Key").expect_err("upper case is refused").remedy;
+        assert_eq!(remedy.as_deref(), Some("write \"api_key\""));
+        for good in ["API_KEY", "_a", "db2"] {
+            assert!(secret(good).is_ok(), "{good}");
+        }
+        for bad in ["", "2a", "A-B", "A=B", "A B", "é", &"A".repeat(64)] {
+            assert!(secret(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod defaults;
 mod meant;
 mod sources;
+mod supplies;
 mod tenants;
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ use std::{
 use ipnet::IpNet;
 pub use sources::Flags;
 use sources::Variables;
+pub use supplies::{SecretSource, Supplies};
 pub(super) use written::Written;
 
 use super::{
@@ -75,6 +77,8 @@ pub struct Settings {
     pub tls: Option<TlsFiles>,
     /// Named tenants. The plain folder is the tenant `default` when this is empty.
     pub tenants: BTreeMap<String, Tenant>,
+    /// What the plugins of a plain folder are given; each named tenant has its own.
+    pub supplies: Supplies,
 }
 
 /// The name of the one tenant of a plain folder.
@@ -104,6 +108,7 @@ impl Default for Settings {
             outbound_authorities: None,
             tls: None,
             tenants: BTreeMap::new(),
+            supplies: Supplies::default(),
         }
     }
 }
@@ -166,6 +171,7 @@ impl Settings {
             place: TenantPlace::Everywhere,
             weight: defaults::WEIGHT,
             caps: Caps::default(),
+            supplies: self.supplies.clone(),
         };
         BTreeMap::from([(DEFAULT_TENANT.to_owned(), everything)])
     }
@@ -209,6 +215,8 @@ pub struct Tenant {
     pub weight: u32,
     /// Upper bounds on what its manifests may ask for.
     pub caps: Caps,
+    /// What its plugins are given.
+    pub supplies: Supplies,
 }
 
 /// Where on the host's address space a tenant's routes live.

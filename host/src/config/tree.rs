@@ -92,6 +92,14 @@ pub(super) struct Section<'t> {
     known: BTreeSet<&'static str>,
 }
 
+/// What stands under a name of the author's choice.
+pub(super) enum Entry<'t> {
+    /// A string.
+    Text(At<String>),
+    /// A table.
+    Table(Section<'t>),
+}
+
 impl<'t> Section<'t> {
     /// Where the table begins; the whole file for the top one.
     pub(super) fn place(&self) -> Place {
@@ -162,15 +170,39 @@ impl<'t> Section<'t> {
 
     /// Takes a key whose table holds texts under names of the author's choice.
     pub(super) fn texts(&mut self, faults: &mut Faults, key: &'static str) -> Vec<(At<String>, At<String>)> {
-        let Some(inner) = self.table(faults, key) else { return Vec::new() };
+        self.table(faults, key).map_or_else(Vec::new, |inner| inner.all_texts(faults))
+    }
+
+    /// The whole table, when it holds texts under names of the author's choice.
+    pub(super) fn all_texts(self, faults: &mut Faults) -> Vec<(At<String>, At<String>)> {
         let mut texts = Vec::new();
-        for (name, value) in inner.table {
-            let shown = inner.name(&name.get_ref().escape_debug().to_string());
-            let place = inner.place_of(value);
+        for (name, value) in self.table {
+            let shown = self.name(&name.get_ref().escape_debug().to_string());
+            let place = self.place_of(value);
             let Some(value) = faults.keep(&place, &shown, String::toml(value.get_ref())) else { continue };
             texts.push((At { value: name.get_ref().to_string(), place: place.clone() }, At { value, place }));
         }
         texts
+    }
+
+    /// Takes a key whose table holds texts and tables under names of the author's choice.
+    pub(super) fn entries(&mut self, faults: &mut Faults, key: &'static str) -> Vec<(At<String>, Entry<'t>)> {
+        let Some(inner) = self.table(faults, key) else { return Vec::new() };
+        let mut entries = Vec::new();
+        for (name, value) in inner.table {
+            let shown = inner.name(&name.get_ref().escape_debug().to_string());
+            let place = inner.place_of(value);
+            let entry = match value.get_ref() {
+                DeValue::Table(_) => inner.sub(faults, &shown, value).map(Entry::Table),
+                DeValue::String(text) => Some(Entry::Text(At { value: text.to_string(), place: place.clone() })),
+                other => {
+                    faults.add(&place, &shown, mismatch("a string or a table", kind_of(other)));
+                    None
+                }
+            };
+            entries.extend(entry.map(|entry| (At { value: name.get_ref().to_string(), place }, entry)));
+        }
+        entries
     }
 
     /// Takes a key that may hold anything, as JSON has it.

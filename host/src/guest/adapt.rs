@@ -15,6 +15,11 @@ static PACKAGES: &[&str] = include!(concat!(env!("OUT_DIR"), "/wit.rs"));
 /// The patch version of WASI 0.2 in [`PACKAGES`].
 const LINKED_02: &str = "0.2.12";
 
+/// Every package's text.
+pub(super) fn packages() -> &'static [&'static str] {
+    PACKAGES
+}
+
 /// Turns a plugin's bytes into what runs: a component, or a preview1 command, which stays the core module it is. `file`
 /// only names them in errors.
 ///
@@ -119,7 +124,7 @@ fn world(imports: &BTreeSet<String>, exports: &BTreeSet<String>) -> anyhow::Resu
     let parse = |text: &str| {
         UnresolvedPackageGroup::parse("plugin.wit", text).map_err(|(_, error)| anyhow!("an interface's name: {error}"))
     };
-    let packages = packages(imports.iter().chain(exports));
+    let packages = asked_for(imports.iter().chain(exports));
     let packages = packages.iter().map(|package| parse(package)).collect::<anyhow::Result<Vec<_>>>()?;
     let mut resolve = Resolve::default();
     let package =
@@ -137,7 +142,7 @@ fn unknown(imports: &BTreeSet<String>, exports: &BTreeSet<String>) -> Option<any
 
 /// The packages, under every patch version of 0.2 that the names ask for: later ones only add to earlier ones, and what
 /// is linked answers to all of them.
-fn packages<'a>(names: impl Iterator<Item = &'a String>) -> Vec<String> {
+fn asked_for<'a>(names: impl Iterator<Item = &'a String>) -> Vec<String> {
     let asked = names.filter_map(|name| Some(name.rsplit_once('@')?.1)).filter(|version| version.starts_with("0.2."));
     let earlier: BTreeSet<_> = asked.filter(|version| *version != LINKED_02).collect();
     let linked = PACKAGES.iter().map(|package| (*package).to_owned());

@@ -73,7 +73,8 @@ pub(super) fn bare_context(desk: &Arc<Desk>) -> WasiCtxBuilder {
 fn store(plugin: &Loaded, desk: &Arc<Desk>) -> wasmtime::Result<Store<State>> {
     let engines = &plugin.engines;
     let context = bare_context(desk).build();
-    let mut state = State::new(context, Arc::clone(desk), engines.ways.clone(), plugin.memory);
+    let mut state =
+        State::new(context, Arc::clone(desk), engines.ways.clone(), Arc::clone(&plugin.granted), plugin.memory);
     if let Binding::Command(_) = plugin.binding {
         state.set_preview1(bare_context(desk).build_p1());
     }

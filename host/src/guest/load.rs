@@ -3,23 +3,28 @@
 use std::sync::Arc;
 
 use http::HeaderMap;
-use tokio::time::{self, Instant};
+use tokio::{
+    task::spawn_blocking,
+    time::{self, Instant},
+};
 use wasmtime::{
     Engine, Module, Precompiled,
-    component::{Component, InstancePre},
+    component::{Component, InstancePre, Linker},
 };
 use wasmtime_wasi::p2::bindings::CommandPre;
 use wasmtime_wasi_http::{p2::bindings::ProxyPre, p3::bindings::ServicePre};
 
 use super::{
+    absent,
     call::{Errand, Log},
+    cgi,
     engine::Engines,
     instance::{Instance, WhenFull},
     plugin::{Binding, Kind, Loaded, Plugin},
     state::State,
 };
 use crate::{
-    capability::{Caller, Trace, http::Allowance, plugins::HOP_LIMIT},
+    capability::{Caller, Granted, Trace, http::Allowance, plugins::HOP_LIMIT},
     config::{Lane, Manifest},
     failure::Failure,
     lanes::{PluginId, Task, TenantId, Who},
@@ -30,7 +35,7 @@ use crate::{
 const NOBODY: Who = Who { tenant: TenantId(u32::MAX), plugin: PluginId(u32::MAX) };
 
 impl Engines {
-    /// Makes compiled code ready to serve: links it, finds its kind, instantiates it once.
+    /// Makes compiled code ready to serve as a tenant's plugin: gathers its grants, links it, finds its kind, instantiates it once.
     ///
     /// The one instantiation runs in the plugin's lane under its own limits, since a guest's start code is guest code.
     ///
@@ -40,7 +45,14 @@ impl Engines {
     /// # Safety
     /// `artefact` came from [`super::compile`], run by this program, and nobody else could have changed it.
     #[expect(unsafe_code, reason = "compiled code is native code: the caller vouches for where it came from")]
-    pub async unsafe fn load(self: &Arc<Self>, manifest: &Manifest, artefact: &[u8]) -> Result<Plugin, Vec<String>> {
+    pub async unsafe fn load(
+        self: &Arc<Self>,
+        tenant: &str,
+        manifest: &Manifest,
+        artefact: &[u8],
+    ) -> Result<Plugin, Vec<String>> {
+        let granted = self.granted(tenant, manifest).await?;
+        let mut absent = Vec::new();
         let lane = self.lane(manifest.lane);
         let fault = |error: wasmtime::Error| vec![format!("{error:#}")];
         let binding = if Engine::detect_precompiled(artefact) == Some(Precompiled::Module) {
@@ -50,11 +62,11 @@ impl Engines {
         } else {
             // SAFETY: the caller vouches for the artefact.
             let component = unsafe { Component::deserialize(&lane.engine, artefact) }.map_err(fault)?;
-            let pre = lane.linker.instantiate_pre(&component).map_err(|error| vec![self.link_fault(&error)])?;
+            let pre = self.link(&lane.linker, &component, &mut absent)?;
             self.binding(&component, pre)?
         };
         let limits = &manifest.limits;
-        let plugin = Arc::new(Loaded::new(Arc::clone(self), binding, manifest));
+        let plugin = Arc::new(Loaded::new(Arc::clone(self), binding, granted, absent, manifest));
         let faults = plugin.unfit(manifest);
         if !faults.is_empty() {
             return Err(faults);
@@ -70,6 +82,35 @@ impl Engines {
             Ok(Err(panicked)) => Err(vec![format!("the host failed to instantiate it: {}", panicked.0)]),
             Err(_) => Err(vec![format!("it did not start within limits.timeout ({:?})", limits.timeout)]),
         }
+    }
+
+    /// Links a component. What it imports and the host does not have is stubbed and told in `absent`.
+    fn link(
+        &self,
+        linker: &Linker<State>,
+        component: &Component,
+        absent: &mut Vec<String>,
+    ) -> Result<InstancePre<State>, Vec<String>> {
+        let error = match linker.instantiate_pre(component) {
+            Ok(pre) => return Ok(pre),
+            Err(error) => error,
+        };
+        *absent = absent::of(component);
+        if absent.is_empty() {
+            return Err(vec![self.link_fault(&error)]);
+        }
+        let stubbed = absent::stubbed(linker, component, absent).and_then(|linker| linker.instantiate_pre(component));
+        stubbed.map_err(|error| {
+            let error = self.link_fault(&error);
+            vec![format!("it imports {}, which this host does not have: {error}", listed(absent))]
+        })
+    }
+
+    /// What the manifest's grants come to.
+    async fn granted(&self, tenant: &str, manifest: &Manifest) -> Result<Granted, Vec<String>> {
+        let (ways, tenant, manifest) = (self.ways.clone(), tenant.to_owned(), manifest.clone());
+        let granted = spawn_blocking(move || ways.grant(&tenant, &manifest)).await;
+        granted.unwrap_or_else(|error| Err(vec![format!("the host failed to gather what it is granted: {error}")]))
     }
 
     fn binding(&self, component: &Component, pre: InstancePre<State>) -> Result<Binding, Vec<String>> {
@@ -105,6 +146,16 @@ impl Engines {
     }
 }
 
+/// A few names in a sentence.
+fn listed(names: &[String]) -> String {
+    const MOST: usize = 16;
+    let mut text = names.iter().take(MOST).map(String::as_str).collect::<Vec<_>>().join(", ");
+    if names.len() > MOST {
+        text += &format!(" and {} more", names.len() - MOST);
+    }
+    text
+}
+
 impl Errand {
     /// Nobody's request: what a guest has behind it while it starts for no request. It has nothing to ride on.
     pub(super) fn of_nobody(who: Who, manifest: &Arc<Manifest>, task: Arc<Task>, log: Log) -> Self {
@@ -135,11 +186,23 @@ fn trial_fault(failure: &Failure) -> String {
 }
 
 impl Loaded {
+    /// What its author should know of it, in sentences.
+    pub(super) fn notes(&self) -> Vec<String> {
+        let absent = (!self.absent.is_empty()).then(|| {
+            format!("it imports {}, which this host does not have: a call there ends its request", listed(&self.absent))
+        });
+        absent.into_iter().collect()
+    }
+
     /// What the manifest asks for that this kind of guest cannot do.
     fn unfit(&self, manifest: &Manifest) -> Vec<String> {
         let mut faults = Vec::new();
         let instances = manifest.instances;
         if self.kind() == Kind::Cgi {
+            let taken = self.granted.variables.iter().filter(|(name, _)| cgi::is_meta_variable(name));
+            faults.extend(taken.map(|(name, _)| {
+                format!("grants.config.{name}: a CGI command's environment has a variable of this name already; choose another")
+            }));
             if instances.max_requests > 1 {
                 faults.push(
                     "instances.max_requests: a CGI command serves one request and exits; leave it at 1".to_owned(),

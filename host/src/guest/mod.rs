@@ -3,6 +3,7 @@
 //! [`Engines`] holds one engine per lane. [`compile`] turns what an author wrote into code for one of them,
 //! [`Engines::load`] makes that code a [`Plugin`], and [`Plugin::run`] is the one way to run it, whatever its [`Kind`].
 
+mod absent;
 mod adapt;
 mod body;
 mod call;
@@ -31,6 +32,7 @@ mod slim;
 mod state;
 mod stdio;
 mod stock;
+mod variables;
 
 #[cfg(test)]
 mod tests;

@@ -19,6 +19,8 @@ pub(super) enum Ended {
     Cancelled,
     #[error("another request ended the instance that served this one")]
     Neighbour,
+    #[error("it called {0}, which this host does not have")]
+    Absent(String),
 }
 
 /// What a guest's end means for its request.
@@ -29,6 +31,10 @@ pub(super) fn failure(error: &wasmtime::Error, limiter: Option<&Limiter>) -> Fai
             Ended::Cpu => Failure::plain(Code::CpuExhausted),
             Ended::Cancelled => Failure::plain(Code::ClientGone),
             Ended::Neighbour => Failure::new(Code::Trap, ended.to_string()),
+            Ended::Absent(called) => {
+                Failure::new(Code::Trap, format!("The plugin called {called}, which this host does not have."))
+                    .remedy("build it without what calls this, or serve it on a host that has it")
+            }
         }
         .inside(inside);
     }

@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{
     body::Body,
+    capability::Granted,
     config::{Instances, Lane, Manifest},
     failure::Failure,
 };
@@ -67,6 +68,9 @@ pub(super) struct Loaded {
     pub(super) shared: Shared,
     pub(super) idle: Arc<Idle>,
     pub(super) stock: Stock,
+    pub(super) granted: Arc<Granted>,
+    /// Interfaces that it imports and this host does not have.
+    pub(super) absent: Vec<String>,
     /// For instances that are made for nobody in particular.
     pub(super) manifest: Arc<Manifest>,
 }
@@ -130,6 +134,11 @@ impl Plugin {
         self.0.kind()
     }
 
+    /// What its author should know of it, in sentences: interfaces that this host does not have.
+    pub fn notes(&self) -> Vec<String> {
+        self.0.notes()
+    }
+
     /// Runs one request to the very end of the guest's work for it.
     ///
     /// The head leaves through [`Call::head`] as soon as the guest gives it; the future goes on while the body streams
@@ -178,7 +187,13 @@ impl Plugin {
 }
 
 impl Loaded {
-    pub(super) fn new(engines: Arc<Engines>, binding: Binding, manifest: &Manifest) -> Self {
+    pub(super) fn new(
+        engines: Arc<Engines>,
+        binding: Binding,
+        granted: Granted,
+        absent: Vec<String>,
+        manifest: &Manifest,
+    ) -> Self {
         let limits = &manifest.limits;
         let idle = Arc::new(Idle::new(manifest.instances.warm));
         if manifest.instances.max_requests > 1 || manifest.instances.warm > 0 {
@@ -197,6 +212,8 @@ impl Loaded {
             shared: Shared::default(),
             idle,
             stock: Stock::default(),
+            granted: Arc::new(granted),
+            absent,
             manifest: Arc::new(manifest.clone()),
         }
     }

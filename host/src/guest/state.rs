@@ -7,7 +7,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView, p1::WasiP1Ctx};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use super::{body::Present, call::Desk, hooks::Hooks, limiter::Limiter};
-use crate::capability::Ways;
+use crate::capability::{Granted, Ways};
 
 /// Host objects one store may hold: streams, pollables, bodies, headers. A request uses a dozen.
 pub(super) const MAX_RESOURCES: usize = 4096;
@@ -25,12 +25,13 @@ pub(super) struct State {
     preview1: Option<WasiP1Ctx>,
     http: WasiHttpCtx,
     hooks: Hooks,
+    pub(super) granted: Arc<Granted>,
     pub(super) desk: Arc<Desk>,
     pub(super) limiter: Limiter,
 }
 
 impl State {
-    pub(super) fn new(wasi: WasiCtx, desk: Arc<Desk>, ways: Ways, memory: usize) -> Self {
+    pub(super) fn new(wasi: WasiCtx, desk: Arc<Desk>, ways: Ways, granted: Arc<Granted>, memory: usize) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(MAX_RESOURCES);
         let mut http = WasiHttpCtx::new();
@@ -38,7 +39,7 @@ impl State {
         let present = Present::default();
         let hooks = Hooks::new(Arc::clone(&desk), ways, present.watch());
         let limiter = Limiter::new(memory);
-        Self { _presence: present, table, wasi, preview1: None, http, hooks, desk, limiter }
+        Self { _presence: present, table, wasi, preview1: None, http, hooks, granted, desk, limiter }
     }
 
     /// Replaces the WASI context: a command learns its request from its environment and standard input.

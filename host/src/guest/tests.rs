@@ -17,6 +17,7 @@ use crate::{
     body::{self, Body},
     capability::{
         Caller, Trace, Ways,
+        config::Supply,
         http::{Allowance, Outbound, OutboundSettings},
         plugins::CallPlugin,
     },
@@ -53,7 +54,7 @@ impl House {
         let lanes = LaneSettings { compute_threads: Some(1), compute_nice: 0 };
         let lanes = Lanes::new(&lanes, &Handle::current()).expect("threads start");
         let outbound = Outbound::new(&OutboundSettings::default()).expect("no authorities of its own");
-        let ways = Ways { plugins: Arc::new(NoPlugins), outbound };
+        let ways = Ways { plugins: Arc::new(NoPlugins), outbound, supply: Supply::default() };
         let engines = Engines::new(&settings, &lanes, ways).expect("the pools fit");
         Self { lanes, engines, metrics: Metrics::new(), settings }
     }
@@ -65,7 +66,7 @@ impl House {
         #[expect(unsafe_code, reason = "loading compiled code is")]
         // SAFETY: the code was compiled a line above.
         unsafe {
-            self.engines.load(manifest, &code).await
+            self.engines.load("default", manifest, &code).await
         }
     }
 

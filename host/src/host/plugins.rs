@@ -20,6 +20,7 @@ use crate::{
     body::Body,
     capability::{
         Ways,
+        config::Supply,
         http::{Outbound, OutboundSettings},
     },
     config::{Lane, Limits, Settings},
@@ -160,7 +161,7 @@ impl Ground {
         // What loads plugins needs what runs them, for plugins that call plugins; `current` is where they meet.
         let invoker = Invoker::new(current.clone(), lanes.clone(), gates.clone(), Arc::clone(&metrics));
         let outbound = outbound(settings)?;
-        let ways = Ways { plugins: Arc::new(invoker.clone()), outbound: outbound.clone() };
+        let ways = Ways { plugins: Arc::new(invoker.clone()), outbound: outbound.clone(), supply: supply(settings) };
         let engines = Engines::new(&engine, &lanes, ways)?;
         let data = data_folder(settings, dir)?;
         let cache = CodeCache::open(&data, MAX_CACHE)
@@ -187,6 +188,11 @@ fn outbound(settings: &Settings) -> anyhow::Result<Outbound> {
         connections: super::files::room(settings).upstream,
         tenants: settings.tenants().len(),
     })
+}
+
+/// What the operator hands to each tenant's plugins.
+fn supply(settings: &Settings) -> Supply {
+    Supply::new(settings.tenants().into_iter().map(|(name, tenant)| (name, tenant.supplies)))
 }
 
 /// The data folder, made for its owner alone where it is missing.

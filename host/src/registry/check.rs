@@ -122,8 +122,9 @@ async fn load<L: Loader>(
     if manifest.instances.max_concurrent > 1 {
         report.note(&place.folder, SHARED_INSTANCES.to_owned());
     }
-    match guarded(loader.load(&manifest, &revision.component)).await {
+    match guarded(loader.load(&tenant.name, &manifest, &revision.component)).await {
         Ok(guest) => {
+            L::notes(&guest).into_iter().for_each(|note| report.note(&place.folder, note));
             let who = Ids::default().who(place.tenant, tenant, &manifest.name);
             let (owner, digest, folder) = (tenant.owner(), revision.digest, revision.folder);
             let metrics = Metrics::new().plugin(&owner.tenant, &manifest.name);

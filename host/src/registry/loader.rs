@@ -27,18 +27,24 @@ pub trait Loader: Send + Sync + 'static {
     /// The manifest with the operator's caps applied, and a note for each value that was lowered.
     fn cap(&self, manifest: &Manifest, caps: &Caps) -> (Manifest, Vec<CapNote>);
 
-    /// Compiles, links and instantiates once. Touches nothing live.
+    /// Compiles, links and instantiates once, as a plugin of this tenant. Touches nothing live.
     ///
     /// # Errors
     /// Every reason why the component cannot serve under this manifest, in words for its author.
     fn load(
         &self,
+        tenant: &str,
         manifest: &Manifest,
         component: &[u8],
     ) -> impl Future<Output = Result<Self::Guest, Vec<String>>> + Send;
 
     /// What the guest is, for `status`.
     fn kind(guest: &Self::Guest) -> &'static str;
+
+    /// What the guest's author should know of it.
+    fn notes(_: &Self::Guest) -> Vec<String> {
+        Vec::new()
+    }
 
     /// Lets a guest that is about to go live get ready, on its own account. Does not wait for it.
     fn warm(_: &Self::Guest, _: Who, _: &Arc<PluginMetrics>) {}
@@ -98,7 +104,7 @@ impl Loader for EngineLoader {
         manifest.capped(caps, self.max_memory)
     }
 
-    async fn load(&self, manifest: &Manifest, component: &[u8]) -> Result<guest::Plugin, Vec<String>> {
+    async fn load(&self, tenant: &str, manifest: &Manifest, component: &[u8]) -> Result<guest::Plugin, Vec<String>> {
         let declared = Declared::read(component);
         // Before it is compiled, which may take seconds.
         let faults = declared.as_ref().map(|declared| declared.unfit(manifest.lane)).unwrap_or_default();
@@ -110,7 +116,7 @@ impl Loader for EngineLoader {
         #[expect(unsafe_code, reason = "compiled code is native code")]
         // SAFETY: the bytes are what the compile child, this program, wrote to its pipe; those from the cache carry
         // a code that only the holder of the cache's secret key can make, checked over these very bytes.
-        let plugin = unsafe { self.engines.load(manifest, &artefact).await? };
+        let plugin = unsafe { self.engines.load(tenant, manifest, &artefact).await? };
         match declared.and_then(|declared| declared.unlike(plugin.kind())) {
             Some(fault) => Err(vec![fault]),
             None => Ok(plugin),
@@ -119,6 +125,10 @@ impl Loader for EngineLoader {
 
     fn kind(guest: &guest::Plugin) -> &'static str {
         guest.kind().name()
+    }
+
+    fn notes(guest: &guest::Plugin) -> Vec<String> {
+        guest.notes()
     }
 
     fn warm(guest: &guest::Plugin, who: Who, metrics: &Arc<PluginMetrics>) {

@@ -30,7 +30,7 @@ pub struct PluginStatus {
     pub live: Option<LiveStatus>,
     /// Why the newest state of the folder does not serve; empty when it does.
     pub faults: Vec<String>,
-    /// Values that the operator's caps lowered.
+    /// Values that the operator's caps lowered, and what the component imports that this host does not have.
     pub notes: Vec<String>,
 }
 

@@ -129,7 +129,7 @@ impl Loader for Texts {
         manifest.capped(caps, ByteSize(u64::MAX))
     }
 
-    async fn load(&self, _: &Manifest, component: &[u8]) -> Result<String, Vec<String>> {
+    async fn load(&self, _: &str, _: &Manifest, component: &[u8]) -> Result<String, Vec<String>> {
         self.loads.fetch_add(1, Relaxed);
         match std::str::from_utf8(component).unwrap() {
             "bad" => Err(vec!["one reason".to_owned(), "another reason".to_owned()]),

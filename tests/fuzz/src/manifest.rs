@@ -8,7 +8,7 @@
 use std::{fmt::Write as _, sync::LazyLock};
 
 use wasmbay::{
-    config::{Grants, Lane, Manifest, Methods, OnDisconnect, manifest_schema},
+    config::{Given, Grants, Lane, Manifest, Methods, OnDisconnect, manifest_schema},
     diagnostic::Diagnostic,
     units::Interval,
 };
@@ -95,9 +95,16 @@ fn written(manifest: &Manifest) -> String {
     put(format!("queue_timeout = {}\nafter_response = {}", time(limits.queue_timeout), time(limits.after_response)));
     put(format!("[instances]\nmax_requests = {}", instances.max_requests));
     put(format!("max_concurrent = {}\nwarm = {}", instances.max_concurrent, instances.warm));
-    let Grants { plugins, http } = grants;
+    let Grants { plugins, http, config } = grants;
     put(format!("[grants]\nplugins = {}", list(plugins.iter().map(|name| quoted(name)).collect())));
     put(format!("http = {}", list(http.iter().map(|origin| quoted(&origin.to_string())).collect())));
+    put("[grants.config]".to_owned());
+    for (name, given) in config {
+        put(match given {
+            Given::Text(text) => format!("{name} = {}", quoted(text)),
+            Given::Secret(secret) => format!("{name} = {{ secret = {} }}", quoted(secret)),
+        });
+    }
     if let Some(build) = build {
         put(format!("[build]\ncommand = {}", quoted(&build.command)));
         put(format!("watch = {}", list(build.watch.iter().map(|part| path(part)).collect())));

@@ -33,6 +33,14 @@ impl Schema {
         self.check(&self.root, value, "").err()
     }
 
+    /// As [`Schema::check`], where a schema may also be a plain no.
+    fn below(&self, schema: &Value, value: &Value, at: &str) -> Result<(), String> {
+        match schema {
+            Value::Bool(false) => Err(format!("{at} is not a key")),
+            schema => self.check(schema, value, at),
+        }
+    }
+
     fn check(&self, schema: &Value, value: &Value, at: &str) -> Result<(), String> {
         let words = schema.as_object().expect("the host's schemas are objects");
         for (word, wanted) in words {
@@ -61,7 +69,12 @@ impl Schema {
                     }
                     true
                 }
-                ("additionalProperties", Value::Object(keys)) => none_beside(words, wanted, keys),
+                ("additionalProperties", Value::Object(keys)) => {
+                    for (key, value) in beside(words, keys) {
+                        self.below(wanted, value, &format!("{at}.{key}"))?;
+                    }
+                    true
+                }
                 (word, _) if SAID_TO_PEOPLE.contains(&word) || KNOWN.contains(&word) => true,
                 (word, _) => panic!("the schema has a word that is not known here: {word}"),
             };
@@ -71,6 +84,15 @@ impl Schema {
         }
         Ok(())
     }
+}
+
+/// The keys of an object that `properties` does not name.
+fn beside<'v>(
+    words: &'v Map<String, Value>,
+    keys: &'v Map<String, Value>,
+) -> impl Iterator<Item = (&'v String, &'v Value)> {
+    let known = words.get("properties").and_then(Value::as_object);
+    keys.iter().filter(move |(key, _)| !known.is_some_and(|known| known.contains_key(*key)))
 }
 
 /// Words of one type that say nothing of a value of another.
@@ -85,12 +107,6 @@ const KNOWN: [&str; 9] = [
     "properties",
     "additionalProperties",
 ];
-
-fn none_beside(words: &Map<String, Value>, wanted: &Value, keys: &Map<String, Value>) -> bool {
-    assert_eq!(*wanted, Value::Bool(false), "the host's schemas allow no other keys");
-    let known = words.get("properties").and_then(Value::as_object);
-    keys.keys().all(|key| known.is_some_and(|known| known.contains_key(key)))
-}
 
 fn collect(schema: &Value, patterns: &mut HashMap<String, Regex>) {
     match schema {

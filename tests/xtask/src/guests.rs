@@ -11,7 +11,7 @@ use anyhow::Context;
 use crate::{kept::Kept, place::Place, steps::Steps, toolchain::Toolchain};
 
 /// Package, its features, target, and the name its component has among the guests.
-const BUILT: [(&str, &str, &str, &str); 7] = [
+const BUILT: [(&str, &str, &str, &str); 9] = [
     ("http02", "", "wasm32-wasip2", "http02.wasm"),
     ("http03", "", "wasm32-wasip2", "http03.wasm"),
     ("cgi", "", "wasm32-wasip1", "cgi01.wasm"),
@@ -19,6 +19,8 @@ const BUILT: [(&str, &str, &str, &str); 7] = [
     ("sdk", "", "wasm32-wasip2", "sdk02.wasm"),
     ("sdk", "compute", "wasm32-wasip2", "sdk02-compute.wasm"),
     ("sdk", "wasi03", "wasm32-wasip2", "sdk03.wasm"),
+    ("spin02", "", "wasm32-wasip2", "spin02.wasm"),
+    ("spin03", "", "wasm32-wasip2", "spin03.wasm"),
 ];
 
 /// Builds the guests unless they are there. Answers their folder.

@@ -1,13 +1,14 @@
 //! From the manifest as written to the manifest as meant: every rule that a key alone, or two together, must keep.
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use super::{
-    Build, Grants, Instances, Lane, Limits, Manifest, defaults, routes,
-    written::{Written, WrittenBuild, WrittenGrants, WrittenInstances, WrittenLimits},
+    Build, Given, Grants, Instances, Lane, Limits, Manifest, defaults, routes,
+    written::{Written, WrittenBuild, WrittenGrants, WrittenInstances, WrittenLimits, WrittenVariable},
 };
 use crate::{
     config::{
@@ -180,7 +181,27 @@ fn grants(faults: &mut Faults, written: WrittenGrants) -> Grants {
         }
         http.push(value);
     }
-    Grants { plugins, http }
+    Grants { plugins, http, config: variables(faults, written.config) }
+}
+
+fn variables(faults: &mut Faults, written: Vec<(At<String>, WrittenVariable)>) -> BTreeMap<String, Given> {
+    let mut variables = BTreeMap::new();
+    for (name, variable) in written {
+        let key = format!("grants.config.{}", name.value.escape_debug());
+        faults.keep(&name.place, &key, names::variable(&name.value));
+        let given = match variable {
+            WrittenVariable::Text(text) => {
+                faults.keep(&text.place, &key, checks::variable(&text.value));
+                Some(Given::Text(text.value))
+            }
+            WrittenVariable::Secret(secret) => secret.secret.map(|secret| {
+                faults.keep(&secret.place, &key, names::secret(&secret.value));
+                Given::Secret(secret.value)
+            }),
+        };
+        variables.extend(given.map(|given| (name.value, given)));
+    }
+    variables
 }
 
 fn build(faults: &mut Faults, written: WrittenBuild) -> Option<Build> {

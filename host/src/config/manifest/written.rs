@@ -2,7 +2,7 @@
 //!
 //! The JSON schema is made from these types, so a field's comment is what an editor shows for its key.
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use schemars::JsonSchema;
 
@@ -12,7 +12,7 @@ use crate::{
         fault::{At, Faults, Place, Wrong},
         leaf::{Count, Leaf, one_of},
         origins::OriginPattern,
-        tree::Section,
+        tree::{Entry, Section},
     },
     units::{ByteSize, Fuel, Interval},
 };
@@ -138,6 +138,28 @@ pub(super) struct WrittenGrants {
     /// all names below it.
     #[schemars(with = "Option<Vec<String>>")]
     pub(super) http: Key<Vec<At<OriginPattern>>>,
+    /// Variables it may read: a text, or the name of a secret that the operator keeps.
+    #[schemars(with = "Option<BTreeMap<String, WrittenVariable>>")]
+    pub(super) config: Vec<(At<String>, WrittenVariable)>,
+}
+
+/// Where a variable's value comes from.
+#[derive(JsonSchema)]
+#[schemars(inline, untagged)]
+pub(super) enum WrittenVariable {
+    /// This text.
+    Text(At<String>),
+    /// A secret of the operator's.
+    Secret(WrittenSecret),
+}
+
+/// A secret of the operator's.
+#[derive(JsonSchema)]
+#[schemars(inline, deny_unknown_fields)]
+pub(super) struct WrittenSecret {
+    /// Its name in the operator's `[secrets]`.
+    #[schemars(required)]
+    pub(super) secret: Key<String>,
 }
 
 /// How `wasmbay dev` builds the plugin.
@@ -220,9 +242,27 @@ impl WrittenInstances {
 
 impl WrittenGrants {
     fn read(mut table: Section<'_>, faults: &mut Faults) -> Self {
-        let written = Self { plugins: table.list(faults, "plugins"), http: table.list(faults, "http") };
-        table.finish(faults, &["kv", "sql", "jobs", "config"]);
+        let config = table.entries(faults, "config").into_iter();
+        let written = Self {
+            config: config.map(|(name, entry)| (name, WrittenVariable::read(entry, faults))).collect(),
+            plugins: table.list(faults, "plugins"),
+            http: table.list(faults, "http"),
+        };
+        table.finish(faults, &["kv", "sql", "jobs"]);
         written
+    }
+}
+
+impl WrittenVariable {
+    fn read(entry: Entry<'_>, faults: &mut Faults) -> Self {
+        match entry {
+            Entry::Text(text) => Self::Text(text),
+            Entry::Table(mut table) => {
+                let secret = table.required(faults, "secret", "write { secret = \"NAME\" }, or a text");
+                table.finish(faults, &[]);
+                Self::Secret(WrittenSecret { secret })
+            }
+        }
     }
 }
 

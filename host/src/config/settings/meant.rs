@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use super::{
     Settings, TlsFiles, defaults,
     sources::{Flags, Variables, choose},
-    tenants,
+    supplies, tenants,
     written::{Written, WrittenTls},
 };
 use crate::{
@@ -97,6 +97,9 @@ impl Written {
     pub(super) fn meant(self, faults: &mut Faults) -> Settings {
         let default = Settings::default();
         self.check_addresses(faults);
+        if !self.tenant.is_empty() {
+            supplies::refuse(faults, &self.config, &self.secrets);
+        }
         let mut count = |key, written: Option<At<Count>>, default| {
             written.map_or(default, |written| checks::above_zero(faults, key, &written))
         };
@@ -134,6 +137,7 @@ impl Written {
             outbound_authorities: self.outbound_authorities.map(|file| file.value),
             tls: self.tls.and_then(|tls| tls_files(faults, tls)),
             tenants: tenants::meant(faults, self.tenant),
+            supplies: supplies::meant(faults, "", self.config, self.secrets),
         }
     }
 

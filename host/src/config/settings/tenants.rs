@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    Caps, Tenant, TenantPlace, defaults,
+    Caps, Tenant, TenantPlace, defaults, supplies,
     written::{WrittenCaps, WrittenTenant},
 };
 use crate::config::{
@@ -38,6 +38,7 @@ fn one(faults: &mut Faults, key: &str, written: WrittenTenant) -> Option<Tenant>
         .weight
         .map_or(defaults::WEIGHT, |weight| checks::within(faults, &format!("{key}.weight"), (1, MAX_WEIGHT), &weight));
     let caps = caps(faults, key, written.caps.unwrap_or_default());
+    let supplies = supplies::meant(faults, &format!("{key}."), written.config, written.secrets);
     let place = match (written.hosts, written.prefix) {
         (Some(hosts), None) => TenantPlace::Hosts(hosts_of(faults, key, hosts)),
         (None, Some(prefix)) => TenantPlace::Prefix(prefix_of(faults, key, prefix)),
@@ -54,7 +55,7 @@ fn one(faults: &mut Faults, key: &str, written: WrittenTenant) -> Option<Tenant>
     };
     let folder = written.folder?;
     let folder = faults.keep(&folder.place, &format!("{key}.folder"), names::below(&folder.value))?;
-    Some(Tenant { folder, place, weight, caps })
+    Some(Tenant { folder, place, weight, caps, supplies })
 }
 
 fn hosts_of(faults: &mut Faults, key: &str, written: At<Vec<At<String>>>) -> Vec<String> {

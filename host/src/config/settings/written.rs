@@ -7,7 +7,10 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 use ipnet::IpNet;
 use schemars::JsonSchema;
 
-use super::defaults;
+use super::{
+    defaults,
+    supplies::{WrittenConfig, WrittenSecrets, WrittenSource},
+};
 use crate::{
     config::{
         fault::{At, Faults, Place, Wrong},
@@ -104,6 +107,12 @@ pub(in crate::config) struct Written {
     /// Who owns plugins: each tenant has a folder, and host names or a path prefix.
     #[schemars(with = "Option<BTreeMap<String, WrittenTenant>>")]
     pub(super) tenant: Vec<(At<String>, WrittenTenant)>,
+    /// On a host without `[tenant.*]`: for each plugin, values of variables that its manifest grants it as texts.
+    #[schemars(with = "Option<BTreeMap<String, BTreeMap<String, String>>>")]
+    pub(super) config: WrittenConfig,
+    /// On a host without `[tenant.*]`: where each secret is kept that manifests name.
+    #[schemars(with = "Option<BTreeMap<String, WrittenSource>>")]
+    pub(super) secrets: WrittenSecrets,
 }
 
 /// The public listener's certificate. Both files are read again when they change.
@@ -141,6 +150,12 @@ pub(super) struct WrittenTenant {
     pub(super) weight: Key<u32>,
     /// Upper bounds on what its manifests may ask for.
     pub(super) caps: Option<WrittenCaps>,
+    /// For each plugin, values of variables that its manifest grants it as texts.
+    #[schemars(with = "Option<BTreeMap<String, BTreeMap<String, String>>>")]
+    pub(super) config: WrittenConfig,
+    /// Where each secret is kept that the tenant's manifests name.
+    #[schemars(with = "Option<BTreeMap<String, WrittenSource>>")]
+    pub(super) secrets: WrittenSecrets,
     #[schemars(skip)]
     pub(super) place: Place,
 }
@@ -187,6 +202,8 @@ impl Written {
             nameservers: top.nonempty_list(faults, "nameservers"),
             outbound_authorities: top.leaf(faults, "outbound_authorities"),
             tls: top.table(faults, "tls").map(|tls| WrittenTls::read(tls, faults)),
+            config: WrittenConfig::read(&mut top, faults),
+            secrets: WrittenSecrets::read(&mut top, faults),
         };
         top.finish(faults, &[]);
         written
@@ -195,7 +212,9 @@ impl Written {
     /// The paths that begin where they are written.
     pub(super) fn paths(&mut self) -> impl Iterator<Item = &mut At<PathBuf>> {
         let tls = self.tls.as_mut().map(|tls| [&mut tls.certificate, &mut tls.key]);
-        self.data.iter_mut().chain(&mut self.outbound_authorities).chain(tls.into_iter().flatten().flatten())
+        let tenants = self.tenant.iter_mut().flat_map(|(_, tenant)| tenant.secrets.paths());
+        let own = self.data.iter_mut().chain(&mut self.outbound_authorities).chain(tls.into_iter().flatten().flatten());
+        own.chain(self.secrets.paths()).chain(tenants)
     }
 }
 
@@ -221,6 +240,8 @@ impl WrittenTenant {
             prefix: table.leaf(faults, "prefix"),
             weight: table.leaf(faults, "weight"),
             caps: table.table(faults, "caps").map(|caps| WrittenCaps::read(caps, faults)),
+            config: WrittenConfig::read(&mut table, faults),
+            secrets: WrittenSecrets::read(&mut table, faults),
         };
         table.finish(faults, &["sql", "tls"]);
         written

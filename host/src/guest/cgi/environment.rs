@@ -34,6 +34,19 @@ pub(super) fn variables(request: &Request<Body>) -> Vec<(String, String)> {
     variables
 }
 
+/// The name that a variable of the manifest's has in the environment.
+pub(super) fn name_of(variable: &str) -> String {
+    variable.to_ascii_uppercase()
+}
+
+/// Whether a variable of this name would be taken for one of the request's. Their families, so that none is ever shadowed that
+/// a later version of the host sets.
+pub(in crate::guest) fn is_meta_variable(variable: &str) -> bool {
+    const FAMILIES: [&str; 9] =
+        ["auth_", "content_", "gateway_", "http_", "path_", "query_", "remote_", "request_", "script_"];
+    variable == "https" || variable.starts_with("server_") || FAMILIES.iter().any(|family| variable.starts_with(family))
+}
+
 fn headers(request: &Request<Body>) -> impl Iterator<Item = (String, String)> {
     request.headers().keys().filter(|name| !is_special(name) && has_variable(name)).map(|name| {
         let values: Vec<_> =
@@ -107,6 +120,8 @@ mod tests {
         assert_eq!(value(&variables, "CONTENT_TYPE"), Some("text/plain"));
         assert_eq!(value(&variables, "HTTP_PROXY"), None);
         assert_eq!(value(&variables, "HTTPS"), None);
+        let names = variables.iter().map(|(name, _)| name.to_ascii_lowercase());
+        assert!(names.into_iter().all(|name| is_meta_variable(&name)));
     }
 
     #[test]

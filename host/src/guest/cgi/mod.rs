@@ -8,6 +8,7 @@ use http::Request;
 use wasmtime::{Instance, Store, TypedFunc};
 use wasmtime_wasi::{I32Exit, p2::bindings::Command};
 
+pub(super) use self::environment::is_meta_variable;
 use self::head::Malformed;
 use super::{body, instance::bare_context, outcome, plugin::Deliver, state::State};
 use crate::{
@@ -47,6 +48,9 @@ pub(super) async fn serve(
     let mut context = bare_context(&store.data().desk);
     for (name, value) in environment::variables(&request) {
         context.env(name, value);
+    }
+    for (name, value) in store.data().granted.variables.iter() {
+        context.env(environment::name_of(name), value.expose());
     }
     context.stdin(pipe::Stdin::new(body::into_guest(request.into_body()))).stdout(stdout);
     match entry {

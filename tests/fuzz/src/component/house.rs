@@ -11,6 +11,7 @@ use wasmbay::{
     body::{self, Body},
     capability::{
         Ways,
+        config::Supply,
         http::{Outbound, OutboundSettings},
     },
     config::{Lane, Manifest, TenantPlace},
@@ -69,7 +70,7 @@ impl House {
         let current = Current::new(&tenants);
         let invoker = Invoker::new(current.clone(), lanes.clone(), gates.clone(), Arc::clone(&metrics));
         let outbound = Outbound::new(&OutboundSettings::default()).expect("it has no authorities of its own");
-        let ways = Ways { plugins: Arc::new(invoker.clone()), outbound };
+        let ways = Ways { plugins: Arc::new(invoker.clone()), outbound, supply: Supply::default() };
         let engines = Engines::new(&settings, &lanes, ways).expect("the pools fit");
         drop(_inside);
         Self { runtime, engines, settings, tenants, current, invoker, gates, metrics }
@@ -101,7 +102,7 @@ impl House {
             let manifest = Manifest::parse(&text, Manifest::FILE).expect("each plan has a good manifest");
             #[expect(unsafe_code, reason = "loading compiled code is")]
             // SAFETY: `compile` made it, in this process.
-            let loading = unsafe { self.engines.load(&manifest, code) };
+            let loading = unsafe { self.engines.load("default", &manifest, code) };
             let loaded = self.runtime.block_on(async { timeout(NEVER, loading).await });
             loaded.expect("a plugin loads within its limits").map(|plugin| (manifest, plugin))
         };
