@@ -14,6 +14,7 @@ mod limits;
 mod live_folder;
 mod manifests;
 mod overload;
+mod python;
 mod start;
 mod streams;
 mod tenants;

@@ -76,8 +76,11 @@ def published(name, version, folder):
         if "No matching distribution" in str(error):
             return None
         raise
+    wheel = next(Path(folder).glob("*.whl"))
+    if wheel.name.endswith("-none-any.whl"):
+        return None  # The package does without its extensions, and says so when it imports them.
     say(f"{name} {version}: the package index has a build for wasi")
-    return next(Path(folder).glob("*.whl"), None)
+    return wheel
 
 
 def take(wheel, site):

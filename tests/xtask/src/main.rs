@@ -5,6 +5,7 @@ mod guests;
 mod kept;
 mod place;
 mod plugins;
+mod python;
 mod readme;
 mod steps;
 mod tasks;

@@ -9,7 +9,7 @@ use crate::{
     guests as test_guests,
     place::Place,
     plugins::{self, Build},
-    readme,
+    python, readme,
     steps::Steps,
     toolchain::Toolchain,
 };
@@ -102,6 +102,7 @@ struct Built {
     guests: PathBuf,
     plugins: PathBuf,
     readme: PathBuf,
+    python: PathBuf,
 }
 
 impl Built {
@@ -109,15 +110,17 @@ impl Built {
         let guests = test_guests::ensure(place, steps, toolchain)?;
         let plugins = plugins::build(place, steps, toolchain, Build::Shared)?;
         let readme = readme::build(place, steps, toolchain)?;
-        Ok(Self { guests, plugins, readme })
+        let python = python::ensure(place, steps)?;
+        Ok(Self { guests, plugins, readme, python })
     }
 
     /// What tests and benches are told.
-    fn variables(self, place: &Place, profile: &str) -> [(&'static str, PathBuf); 4] {
+    fn variables(self, place: &Place, profile: &str) -> [(&'static str, PathBuf); 5] {
         [
             ("WASMBAY_GUESTS", self.guests),
             ("WASMBAY_PLUGINS", self.plugins),
             ("WASMBAY_README", self.readme),
+            ("WASMBAY_PYTHON", self.python),
             ("WASMBAY_BIN", place.target.join(profile).join("wasmbay")),
         ]
     }
