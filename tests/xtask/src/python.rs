@@ -16,7 +16,7 @@ pub(crate) fn ensure(place: &Place, steps: &Steps) -> anyhow::Result<PathBuf> {
     steps.step("Python applications", |step| {
         let link = place.target.join("python");
         let mut prepare = Command::new("python3");
-        prepare.arg(place.root.join("tests/guests/python/prepare.py")).arg(&link);
+        prepare.arg(place.root.join("tests/python/prepare.py")).arg(&link);
         step.run(&place.root, &mut prepare)?;
         Ok(link)
     })

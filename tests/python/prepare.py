@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parents[2] / "sdk" / "python"))
+sys.path.insert(0, str(HERE.parents[1] / "sdk" / "python"))
 
 from wasmbay_build import componentize, requirements  # noqa: E402
 from wasmbay_build.place import SDK, BuildError, key_of, made_once, say  # noqa: E402
