@@ -22,7 +22,7 @@ use wasmbay::{
 use wasmbay_tests::house::{House, settings};
 
 /// Longer than it takes to compile an interpreter with an application in it, on a machine that does more than that.
-const COMPILE_HANG: Duration = Duration::from_secs(600);
+const COMPILE_HANG: Duration = Duration::from_secs(1800);
 
 /// One test at a time has a component compiled: the next ones find it in the cache that all share.
 static COMPILING: Mutex<()> = Mutex::const_new(());
