@@ -63,7 +63,8 @@ def _make(tools, project, protocol, app, packages, imports, into):
 
 def _reason(output):
     """What the application's import failed with, and the traceback; else all that was said."""
-    start = output.find("Traceback (most recent call last)")
+    # The tool's own traceback comes first, and ends where its program does.
+    start = output.find("Traceback (most recent call last)", max(0, output.find("sys.exit(script())")))
     if start < 0:
         return "\n" + output.strip()
     lines = output[start:].splitlines()

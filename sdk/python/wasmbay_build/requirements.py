@@ -61,7 +61,7 @@ def resolve(tools, project, kept, upgrade):
             return text.removeprefix(required)
     say(f"resolving {source.name}")
     lock = tools.uv("pip", "compile", source, "--python-version", PYTHON, "--python-platform", PLATFORM, "--quiet",
-                    "--no-annotate", "--no-header", "--no-sources", failed=f"{source} cannot be resolved")
+                    "--no-annotate", "--no-header", "--no-sources", "--only-binary", ":all:", failed=f"{source} cannot be resolved")
     kept.parent.mkdir(parents=True, exist_ok=True)
     kept.write_text(required + lock)
     return lock
@@ -74,7 +74,8 @@ def install(tools, lock):
     def fill(folder):
         say(f"installing {len(lock.splitlines())} packages")
         (folder / "lock.txt").write_text(lock)
-        tools.uv("pip", "install", "--quiet", "--no-deps", "--target", folder / "site", "--python-version", PYTHON,
+        # What is built here would be for this machine's Python.
+        tools.uv("pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:", "--target", folder / "site", "--python-version", PYTHON,
                  "--python-platform", PLATFORM, "--requirements", folder / "lock.txt",
                  failed="the dependencies cannot be installed")
         left_out = native.replace(folder / "site", versions(lock))

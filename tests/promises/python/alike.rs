@@ -42,11 +42,31 @@ pub(super) fn request((method, path, headers, body): Asked<'_>) -> Request<Bytes
 }
 
 /// An answer's headers but those that differ, in a fixed order.
-fn told(headers: &HeaderMap) -> Vec<(String, Vec<u8>)> {
+fn told(headers: &HeaderMap) -> Vec<(String, String)> {
     let same = headers.iter().filter(|(name, _)| DIFFERENT.iter().all(|(different, _)| name != different));
-    let mut told: Vec<_> = same.map(|(name, value)| (name.to_string(), value.as_bytes().to_vec())).collect();
+    let mut told: Vec<_> =
+        same.map(|(name, value)| (name.to_string(), meant(name.as_str(), value.as_bytes()))).collect();
     told.sort();
     told
+}
+
+/// What a header's value means, without what differs from one process or second to the next.
+fn meant(name: &str, value: &[u8]) -> String {
+    let value = String::from_utf8_lossy(value);
+    match name {
+        // A set, in the order of its members' hashes.
+        "allow" => {
+            let mut methods: Vec<_> = value.split(", ").collect();
+            methods.sort_unstable();
+            methods.join(", ")
+        }
+        // A session is signed together with the time: its content comes before the first dot, its attributes after.
+        "set-cookie" if value.starts_with("session=") => {
+            let (content, signed) = value.split_once('.').unwrap_or((&value, ""));
+            format!("{content};{}", signed.split_once(';').map_or("", |(_, attributes)| attributes))
+        }
+        _ => value.into_owned(),
+    }
 }
 
 /// Asks both. What differs, if anything does.

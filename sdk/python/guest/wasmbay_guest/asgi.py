@@ -50,9 +50,9 @@ class Lifespan:
         try:
             scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": self.state}
             await self.app(scope, receive, send)
-        except Exception:
+        except Exception as error:
             # So it is with every server: an application that knows no lifespan raises.
-            log.debug("the application knows no lifespan", exc_info=True)
+            log.info("the application takes no lifespan events: %r", error)
         self._end()
 
     def _end(self, error=None):
@@ -196,8 +196,7 @@ def handler(app):
             instance.wake()
             await lifespan.startup()
             scope = scope_of(message, lifespan.state)
-            refusal = request.refuse_websocket(scope["headers"])
-            exchange = Exchange(refusal or app, scope, Body(message, request.declared_length(scope["headers"])))
+            exchange = Exchange(app, scope, Body(message, request.declared_length(scope["headers"])))
             loop.create_task(exchange.run())
             return await exchange.head
 

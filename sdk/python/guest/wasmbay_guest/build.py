@@ -70,4 +70,4 @@ def wsgi(**about):
 def _warn_of_websockets(app):
     for route in getattr(app, "routes", ()):
         if "WebSocket" in type(route).__name__:
-            print(f"warning: {route.path} is a WebSocket; plugins have none, it will answer 501", file=sys.stderr)
+            print(f"warning: {route.path} is a WebSocket; the host refuses those", file=sys.stderr)

@@ -13,12 +13,17 @@ NOT_BUILT = {
     "_bz2": "the interpreter for wasm is built without libbz2",
     "_posixshmem": "a component shares no memory",
     "_posixsubprocess": "a component starts no processes",
-    "_sqlite3": "the interpreter for wasm is built without SQLite, and a component has no files to keep it in",
     "_ssl": "the host speaks TLS; inside of a component there is none",
+    "_interpreters": "there is one interpreter in a component",
     "_tkinter": "a component has no screen",
+    "_zstd": "the interpreter for wasm is built without libzstd",
     "fcntl": "a component has no files to lock",
+    "grp": "a component has no users",
+    "mmap": "a component has no files to map",
+    "pwd": "a component has no users",
     "readline": "a component has no terminal",
     "resource": "limits are the plugin's manifest's",
+    "syslog": "what a component logs goes to the plugin's log",
     "termios": "a component has no terminal",
 }
 

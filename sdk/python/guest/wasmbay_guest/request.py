@@ -1,6 +1,5 @@
 """A wasi:http request as both servers read it, 0.2 and 0.3 alike."""
 
-import json
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -58,22 +57,3 @@ def declared_length(headers):
         if name == b"content-length":
             return int(value)
     return None
-
-
-def refuse_websocket(headers):
-    """An application that refuses the request, if it is a WebSocket's handshake; else None."""
-    if not any(name == b"sec-websocket-key" for name, _ in headers):
-        return None
-    body = json.dumps({
-        "type": "about:blank",
-        "title": "Not Implemented",
-        "status": 501,
-        "detail": "WebSockets are not available in plugins; server-sent events and streamed responses are",
-    }).encode()
-
-    async def refusal(scope, receive, send):
-        headers = [(b"content-type", b"application/problem+json"), (b"content-length", b"%d" % len(body))]
-        await send({"type": "http.response.start", "status": 501, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
-
-    return refusal

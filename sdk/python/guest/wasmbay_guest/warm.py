@@ -100,6 +100,21 @@ def ask(app, method, path, headers=(), body=b""):
     return sent
 
 
+def live(app):
+    """Starts and stops an application while building."""
+    from .loop import run_at_build
+
+    events = [{"type": "lifespan.shutdown"}, {"type": "lifespan.startup"}]
+
+    async def receive():
+        return events.pop()
+
+    async def send(_event):
+        pass
+
+    run_at_build(app({"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}, receive, send))
+
+
 FORM = [(b"content-type", b"application/x-www-form-urlencoded")]
 JSON = [(b"content-type", b"application/json")]
 PARTS = [(b"content-type", b"multipart/form-data; boundary=b")]
@@ -107,6 +122,7 @@ UPLOAD = b'--b\r\ncontent-disposition: form-data; name="f"; filename="f"\r\n\r\n
 
 
 def _fastapi():
+    import contextlib
     import datetime
     import decimal
     import uuid
@@ -120,7 +136,11 @@ def _fastapi():
         time: datetime.datetime | None = None
         id: uuid.UUID | None = None
 
-    app = fastapi.FastAPI()
+    @contextlib.asynccontextmanager
+    async def lifespan(_app):
+        yield {}
+
+    app = fastapi.FastAPI(lifespan=lifespan)
 
     @app.get("/{number}")
     async def show(number: int, tasks: fastapi.BackgroundTasks, q: str | None = None, of: str = fastapi.Header("")):
@@ -131,6 +151,7 @@ def _fastapi():
     def take(model: Model) -> Model:
         return model
 
+    live(app)
     for method, path, headers, body in (
         ("GET", "/1?q=1", [], b""), ("GET", "/x", [], b""), ("GET", "/docs", [], b""), ("GET", "/openapi.json", [], b""),
         ("POST", "/", JSON, b'{"text": "a", "time": "2030-01-01T00:00:00Z"}'), ("POST", "/", JSON, b'{"number": "x"}'),
@@ -164,6 +185,7 @@ def _starlette():
 
     routes = [Route("/", show, methods=["POST"]), Route("/stream", stream), Route("/fail", fail)]
     app = Starlette(routes=routes, middleware=[Middleware(BaseHTTPMiddleware, dispatch=through)])
+    live(app)
     ask(app, "GET", "/stream")
     for headers, body in ((FORM, b"a=1"), (PARTS, UPLOAD)):
         try:
