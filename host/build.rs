@@ -41,7 +41,7 @@ fn main() -> Result<()> {
 fn sdk() -> Result<String> {
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR").context("cargo sets CARGO_MANIFEST_DIR")?).join("../sdk");
     let mut list = String::from("&[\n");
-    for folder in ["templates", "js"] {
+    for folder in ["templates", "js", "python"] {
         let folder = root.join(folder);
         println!("cargo::rerun-if-changed={}", folder.display());
         let mut files = Vec::new();
@@ -55,12 +55,13 @@ fn sdk() -> Result<String> {
     Ok(list + "]\n")
 }
 
-/// Every file at and under a folder. Where it is no folder, none.
+/// Every file at and under a folder, but what Python compiled there. Where it is no folder, none.
 fn gather(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     let Ok(entries) = fs::read_dir(folder) else { return Ok(()) };
     for entry in entries {
         let entry = entry?;
         match entry.file_type()?.is_dir() {
+            true if entry.file_name() == "__pycache__" => {}
             true => gather(&entry.path(), files)?,
             false => files.push(entry.path()),
         }

@@ -131,7 +131,7 @@ mod tests {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap();
         for plugin in folders_of(&root.join("plugins")).unwrap() {
             let (component, command) = read(&plugin.join("plugin.toml")).unwrap();
-            if let Some(command) = command {
+            if let Some(command) = command.filter(|command| command.starts_with("cargo ")) {
                 assert!(component.starts_with(OWN_TARGET), "{component}");
                 let shared = in_folder(&command, Path::new("/some where"));
                 assert!(shared.ends_with(" --target-dir '/some where'"), "{shared}");

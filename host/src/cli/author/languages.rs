@@ -31,6 +31,9 @@ pub enum Language {
     /// TypeScript: a fetch handler.
     #[value(name = "typescript", alias = "ts")]
     TypeScript,
+    /// Python: any ASGI or WSGI application; the template is FastAPI's.
+    #[value(alias = "py")]
+    Python,
 }
 
 impl Language {
@@ -45,6 +48,7 @@ impl Language {
             Self::Go => &[("templates/go/", "")],
             Self::JavaScript => &[("templates/javascript/", ""), ("js/", "wasmbay/")],
             Self::TypeScript => &[("templates/typescript/", ""), ("js/", "wasmbay/")],
+            Self::Python => &[("templates/python/", ""), ("python/", "wasmbay/")],
         }
     }
 

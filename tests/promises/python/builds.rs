@@ -1,0 +1,67 @@
+//! What cannot work in a component fails when it is built, with the module's name, the reason and what to do.
+
+use std::{fs, path::Path, process::Stdio};
+
+use tempfile::TempDir;
+use tokio::{process::Command, time::timeout};
+
+use super::COMPILE_HANG;
+
+/// Builds `main.py` with these dependencies. What was said, and whether it was built.
+async fn build(protocol: &str, requirements: &str, main: &str) -> (bool, String) {
+    let dir = TempDir::new().expect("a folder");
+    fs::write(dir.path().join("requirements.txt"), requirements).expect("it can be written");
+    fs::write(dir.path().join("main.py"), main).expect("it can be written");
+    let mut command = Command::new("python3");
+    command.args(["-m", "wasmbay_build", protocol, "main:app"]).current_dir(dir.path()).env("PYTHONPATH", sdk());
+    command.env("PYTHONDONTWRITEBYTECODE", "1").stdin(Stdio::null()).kill_on_drop(true);
+    let done = timeout(COMPILE_HANG, command.output()).await.expect("it ends").expect("python3 starts");
+    let said = [done.stdout, done.stderr].map(|said| String::from_utf8_lossy(&said).into_owned()).concat();
+    assert_eq!(done.status.success(), dir.path().join("target/plugin.wasm").exists(), "{said}");
+    (done.status.success(), said)
+}
+
+/// The folder of the builder.
+pub(super) fn sdk() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../sdk/python")
+}
+
+async fn refused(protocol: &str, requirements: &str, main: &str, reasons: &[&str]) {
+    let (built, said) = build(protocol, requirements, main).await;
+    assert!(!built, "{said}");
+    for reason in reasons {
+        assert!(said.contains(reason), "{reason:?} is not in:\n{said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_c_extension_without_a_build_for_wasi_is_named() {
+    let reasons = ["orjson.orjson", "C extension", "without a build for wasm32-wasi", "import orjson"];
+    refused("wsgi", "orjson", "import orjson\napp = lambda environ, start: []\n", &reasons).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_module_that_the_interpreter_is_built_without_is_named() {
+    let reasons = ["_ctypes", "no shared libraries", "main.py"];
+    refused("wsgi", "", "import ctypes\napp = lambda environ, start: []\n", &reasons).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thread_that_an_import_starts_is_refused() {
+    let main = "import threading\nthreading.Thread(target=print, name='ticker').start()\napp = None\n";
+    refused("wsgi", "", main, &["ticker", "threads do not exist", "compute lane"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_application_of_the_other_protocol_is_told_which_to_take() {
+    let asgi = "async def app(scope, receive, send): pass\n";
+    refused("wsgi", "", asgi, &["main:app is an ASGI application", "`asgi main:app`"]).await;
+    let wsgi = "def app(environ, start_response): return []\n";
+    refused("asgi", "", wsgi, &["main:app is not an ASGI application", "`wsgi main:app`"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dependency_that_does_not_exist_is_told_before_anything_is_built() {
+    let (built, said) = build("wsgi", "flask==0.0.0.0", "").await;
+    assert!(!built && said.contains("requirements.txt cannot be resolved") && said.contains("flask"), "{said}");
+}
