@@ -11,6 +11,8 @@ import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+# The host is built from the same folder, and would be built again for what Python leaves there.
+sys.dont_write_bytecode = True
 sys.path.insert(0, str(HERE.parents[1] / "sdk" / "python"))
 
 from wasmbay_build import componentize, requirements  # noqa: E402

@@ -3,16 +3,17 @@
 import logging
 
 from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, PlainTextResponse, StreamingResponse
 
 log = logging.getLogger("{{name}}")
 app = FastAPI(title="{{name}}", docs_url="/{{name}}/docs", openapi_url="/{{name}}/openapi.json")
 
 
-@app.get("/{{name}}/hello/{who}")
-async def hello(who: str, times: int = 1) -> dict[str, str]:
+@app.get("/{{name}}/hello/{who}", response_class=PlainTextResponse)
+async def hello(who: str, times: int = 1) -> str:
     log.info("greeting %s", who)
-    return {"greeting": " ".join([f"hello {who}"] * times)}
+    return f"hello {who}\n" * times
 
 
 @app.post("/{{name}}/sum")
@@ -23,7 +24,8 @@ async def add(numbers: list[float]) -> dict[str, float]:
 @app.post("/{{name}}/echo")
 async def echo(request: Request) -> StreamingResponse:
     """Sends a body back while it still comes in."""
-    return StreamingResponse(request.stream(), media_type=request.headers.get("content-type"))
+    kind = request.headers.get("content-type", "application/octet-stream")
+    return StreamingResponse(request.stream(), headers={"content-type": kind})
 
 
 @app.get("/{{name}}/fail")
@@ -31,18 +33,9 @@ async def fail() -> None:
     raise RuntimeError("nobody catches this: FastAPI answers 500, and the log has the traceback")
 
 
-class Refused(Exception):
-    """Something that this application will not do."""
-
-
-@app.exception_handler(Refused)
-async def refused(_request: Request, error: Refused) -> JSONResponse:
-    problem = {"title": "Bad Request", "status": 400, "detail": str(error)}
+@app.exception_handler(RequestValidationError)
+async def refuse(_request: Request, error: RequestValidationError) -> JSONResponse:
+    """Where FastAPI's own answer would be 422, with a format of its own."""
+    where = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()]
+    problem = {"title": "Bad Request", "status": 400, "detail": "; ".join(where)}
     return JSONResponse(problem, 400, media_type="application/problem+json")
-
-
-@app.get("/{{name}}/half/{number}")
-async def half(number: int) -> dict[str, int]:
-    if number % 2:
-        raise Refused(f"{number} is odd")
-    return {"half": number // 2}

@@ -20,6 +20,8 @@ use tokio::{
 };
 use wasmbay_tests::client::{Connection, HANG, Protocol, Sent};
 
+use crate::python;
+
 /// The longest that a toolchain, or compiling what it made, may take: the first use of one builds its libraries.
 const PATIENCE: Duration = Duration::from_secs(15 * 60);
 
@@ -43,8 +45,10 @@ pub(crate) type Edit = (&'static str, &'static str, &'static str);
 pub(crate) enum Failing {
     /// The plugin crashes.
     Trap,
-    /// The language's framework answers.
+    /// What comes with the template answers, by a problem.
     Answered,
+    /// The author's own framework answers, in its own words.
+    Framework(&'static str),
 }
 
 /// Somebody with a plugin.
@@ -69,6 +73,13 @@ impl Author {
             // Versions that are fetched already; cargo puts the plugin's own name into it.
             let lock = concat!(env!("CARGO_MANIFEST_DIR"), "/../plugins/echo/Cargo.lock");
             fs::copy(lock, author.plugin.join("Cargo.lock"))?;
+        }
+        if author.plugin.join("requirements.txt").exists() {
+            // The same for Python: what a test application requires, and which versions that is.
+            let (built, to) = (python::applications(), author.plugin.join("target"));
+            fs::copy(built.join("fastapi/requirements.txt"), author.plugin.join("requirements.txt"))?;
+            fs::create_dir(&to)?;
+            fs::copy(built.join("fastapi.lock"), to.join("requirements.lock"))?;
         }
         Ok(author)
     }
@@ -111,6 +122,11 @@ impl Author {
         let text = fs::read_to_string(&path)?;
         ensure!(text.contains(from), "{file} has no {from:?}");
         Ok(fs::write(&path, text.replace(from, to))?)
+    }
+
+    /// Writes a file anew.
+    pub(crate) fn writes(&self, file: &str, text: &str) -> anyhow::Result<()> {
+        Ok(fs::write(self.plugin.join(file), text)?)
     }
 
     /// `wasmbay serve`.

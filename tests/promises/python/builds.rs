@@ -22,7 +22,7 @@ async fn build(protocol: &str, requirements: &str, main: &str) -> (bool, String)
 }
 
 /// The folder of the builder.
-pub(super) fn sdk() -> std::path::PathBuf {
+fn sdk() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../sdk/python")
 }
 

@@ -3,10 +3,10 @@
 
 mod alike;
 mod builds;
+mod example;
 mod lifecycle;
 mod logs;
 mod reference;
-mod template;
 mod tutorials;
 
 use std::{fs, path::PathBuf, time::Duration};
@@ -28,7 +28,7 @@ const COMPILE_HANG: Duration = Duration::from_secs(1800);
 static COMPILING: Mutex<()> = Mutex::const_new(());
 
 /// Where `cargo xtask guests` put the applications.
-fn applications() -> PathBuf {
+pub(crate) fn applications() -> PathBuf {
     let folder = std::env::var_os("WASMBAY_PYTHON");
     PathBuf::from(folder.expect("WASMBAY_PYTHON is not set: eval \"$(cargo xtask guests)\""))
 }
