@@ -32,6 +32,7 @@ def _build(name, version, into):
             environment.pop(meant_for_the_host, None)
         environment |= rust.toolchain(Path(made))
         environment |= {"PYTHONPATH": str(BACKENDS), "TMPDIR": work, "WASMBAY_PYTHON": PYTHON}
+        environment["PYTHONDONTWRITEBYTECODE"] = "1"  # The backend lies among the sources.
         _follow([sys.executable, "-m", "pip", "wheel", "--verbose", "--no-deps", "--no-build-isolation",
                  "--no-binary", name, "--no-cache-dir", "--wheel-dir", str(into), f"{name}=={version}"],
                 environment, f"{name} {version} cannot be built for wasi")

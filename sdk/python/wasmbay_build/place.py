@@ -96,4 +96,5 @@ def put(source, to):
 
 
 if sys.version_info < (3, 11):
-    sys.exit("wasmbay_build needs Python 3.11 or later to run; what it builds has a Python of its own")
+    sys.exit(f"error: wasmbay_build needs Python 3.11 or later to run, and this is {sys.version.split()[0]}; what it builds has a "
+             "Python of its own. To install one: see https://www.python.org/downloads")

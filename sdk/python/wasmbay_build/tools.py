@@ -1,5 +1,6 @@
 """The tools a build runs, in a virtual environment of their own: versions are pinned, since what is built leans on them."""
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -25,9 +26,12 @@ class Tools:
 
     def _make(self, folder):
         say(f"fetching {' and '.join(PINNED)}, once per machine")
+        if importlib.util.find_spec("pip") is None:
+            raise BuildError(f"{sys.executable} has no pip, which fetches the tools; to install it: "
+                             "apt install python3-pip, or python3 -m ensurepip")
         # A virtual environment cannot be moved, its programs name it; so pip is told where to put them instead.
         command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target", folder, *PINNED]
-        run(command, "the tools could not be fetched; pip of this Python fetches them")
+        run(command, "the tools could not be fetched")
 
     def environment(self):
         """The variables that the tools run with."""

@@ -79,7 +79,9 @@ fn filled(path: &str, operation: &Value, document: &Value, fits: bool) -> String
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned).replace(['[', ']', '"', ' '], "");
         match parameter["in"].as_str() {
             Some("path") => {
-                path = path.replace(&format!("{{{name}}}"), &text).replace(&format!("{{{name}:path}}"), &text)
+                // An empty segment never reaches an application here.
+                let text = if text.is_empty() { "-" } else { &text };
+                path = path.replace(&format!("{{{name}}}"), text).replace(&format!("{{{name}:path}}"), text)
             }
             Some("query") => query.push(format!("{name}={text}")),
             _ => {}

@@ -60,6 +60,17 @@ impl Language {
         }
     }
 
+    /// What an author has to know before choosing to go on with the template.
+    pub(super) fn note(self) -> Option<&'static str> {
+        match self {
+            Self::Python => Some(
+                "an ASGI application speaks wasi:http 0.3: a host serves it where `wasi_http_03` is on, as it is with one tenant\n\
+                 a WSGI application speaks 0.2 and is served everywhere: write `wsgi` for `asgi` in [build] of plugin.toml",
+            ),
+            _ => None,
+        }
+    }
+
     /// The files of a new plugin, by their paths in its folder.
     pub(super) fn files(self, name: &str) -> Vec<(String, String)> {
         let mut files = Vec::new();

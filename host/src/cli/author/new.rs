@@ -55,6 +55,7 @@ fn write(folder: &Path, files: Vec<(String, String)>) -> Result<Vec<String>, Dia
 fn told(folder: &Path, written: &[String], language: Language) -> String {
     let mut text = format!("wrote {}\n", folder.display());
     written.iter().for_each(|file| text += &format!("  {file}\n"));
+    language.note().into_iter().for_each(|note| text += &format!("{note}\n"));
     text += &format!("next:\n  cd {}\n", folder.display());
     language.install().into_iter().for_each(|line| text += &format!("  {line}\n"));
     text + "  wasmbay test     build it and run its checks\n  wasmbay dev .    serve it, and build it again when you edit\n"

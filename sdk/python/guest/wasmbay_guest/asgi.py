@@ -6,7 +6,7 @@ import logging
 from urllib.parse import unquote
 
 import wit_world
-from componentize_py_types import Ok
+from componentize_py_types import Err, Ok
 from wit_world import exports
 from wit_world.imports import wasi_http_types as http
 
@@ -101,6 +101,8 @@ class Exchange:
         self.over = loop.create_future()
         self.start = None
         self.writer = None
+        # What the body ends with: trailers, of which ASGI has none here, or why it broke off.
+        self.end, self.outcome = None, Ok(None)
 
     async def run(self):
         """Runs the application to its end, work after the response included."""
@@ -114,7 +116,7 @@ class Exchange:
                 self.head.set_exception(error)
             elif not self.over.done():
                 # A body that only ends would pass for a whole one.
-                loop.exception = error
+                self.outcome = Err(http.ErrorCode_InternalError("the application failed amid its response"))
         finally:
             self.finish()
 
@@ -150,7 +152,7 @@ class Exchange:
         if with_body and self.scope["method"] != "HEAD":
             self.writer, reader = wit_world.byte_stream()
         make = wit_world.result_option_wasi_http_types_fields_wasi_http_types_error_code_future
-        _, trailers = make(lambda: Ok(None))
+        self.end, trailers = make(lambda: self.outcome)
         headers = [(bytes(name).decode("latin-1"), bytes(value)) for name, value in self.start.get("headers", ())]
         response, _sent = http.Response.new(http.Fields.from_list(headers), reader, trailers)
         response.set_status_code(self.start["status"])
@@ -163,6 +165,9 @@ class Exchange:
         if self.writer is not None:
             self.writer.__exit__(None, None, None)
             self.writer = None
+        if self.end is not None:
+            self.end.__exit__(None, None, None)
+            self.end = None
 
 
 def scope_of(message, state):
