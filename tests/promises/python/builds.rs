@@ -21,6 +21,28 @@ async fn build(protocol: &str, requirements: &str, main: &str) -> (bool, String)
     (done.status.success(), said)
 }
 
+/// Runs a Python of this machine's with the builder at hand, a cache of its own and these arguments. What was said.
+async fn fails(arguments: &[&str]) -> String {
+    let dir = TempDir::new().expect("a folder");
+    let mut command = Command::new("python3");
+    command.args(arguments).current_dir(dir.path()).env("PYTHONPATH", sdk()).env("XDG_CACHE_HOME", dir.path());
+    command.env("PYTHONDONTWRITEBYTECODE", "1").stdin(Stdio::null()).kill_on_drop(true);
+    let done = timeout(COMPILE_HANG, command.output()).await.expect("it ends").expect("python3 starts");
+    assert!(!done.status.success());
+    String::from_utf8_lossy(&done.stderr).into_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_builder_lacks_is_named_with_the_command_that_installs_it() {
+    // Without its site-packages.
+    let said = fails(&["-S", "-m", "wasmbay_build", "asgi", "main:app"]).await;
+    assert!(said.contains("has no pip") && said.contains("to install it: apt install python3-pip"), "{said}");
+    let no_rust = "import os, pathlib; from wasmbay_build import rust; os.environ['PATH'] = ''; \
+                   rust.toolchain(pathlib.Path('here'))";
+    let said = fails(&["-c", no_rust]).await;
+    assert!(said.contains("rustup component add rust-src"), "{said}");
+}
+
 /// The folder of the builder.
 fn sdk() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../sdk/python")

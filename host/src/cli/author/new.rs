@@ -79,6 +79,13 @@ mod tests {
     }
 
     #[test]
+    fn what_is_served_only_where_an_operator_allows_it_says_so() {
+        let said = told(Path::new("p"), &["plugin.toml".into()], Language::Python);
+        assert!(said.contains("wasi_http_03") && said.contains("`wsgi`"), "{said}");
+        assert!(said.ends_with(&told(Path::new("p"), &[], Language::Text).replace("wrote p\n", "")), "{said}");
+    }
+
+    #[test]
     fn a_name_that_no_plugin_can_have_is_wrong_usage() {
         let dir = tempfile::tempdir().unwrap();
         for name in ["My_Plugin", "../x", "a\"b", ""] {
