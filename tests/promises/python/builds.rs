@@ -56,22 +56,25 @@ async fn refused(protocol: &str, requirements: &str, main: &str, reasons: &[&str
     }
 }
 
+/// Three imports that fail, each while the one before it is handled: a build takes seconds, and its traceback has them all.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_c_extension_without_a_build_for_wasi_is_named() {
-    let reasons = ["orjson.orjson", "C extension", "without a build for wasm32-wasi", "import orjson"];
-    refused("wsgi", "orjson", "import orjson\napp = lambda environ, start: []\n", &reasons).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_module_that_the_interpreter_is_built_without_is_named() {
-    let reasons = ["_ctypes", "no shared libraries", "main.py"];
-    refused("wsgi", "", "import ctypes\napp = lambda environ, start: []\n", &reasons).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_thread_that_an_import_starts_is_refused() {
-    let main = "import threading\nthreading.Thread(target=print, name='ticker').start()\napp = None\n";
-    refused("wsgi", "", main, &["ticker", "threads do not exist", "compute lane"]).await;
+async fn an_import_that_cannot_work_fails_the_build_with_its_reason() {
+    let main = "try:\n    import ctypes\nexcept ImportError:\n    try:\n        import threading\n        \
+                threading.Thread(target=print, name='ticker').start()\n    except RuntimeError:\n        import orjson\n";
+    let reasons = [
+        // A module that the interpreter is built without.
+        ["_ctypes", "no shared libraries", "main.py", "import ctypes"],
+        // A thread that an import starts.
+        ["ticker", "threads do not exist", "compute lane", ".start()"],
+        // A C extension without a build for wasi, which the reason begins with, as it was the last.
+        [
+            "cannot be made a component: ModuleNotFoundError: no module 'orjson.orjson'",
+            "C extension",
+            "wasm32-wasi",
+            "import orjson",
+        ],
+    ];
+    refused("wsgi", "orjson==3.13.0", main, reasons.as_flattened()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
