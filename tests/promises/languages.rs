@@ -3,7 +3,7 @@
 //! The toolchains are those that `cargo xtask guests` fetched; the commands are the built binary's, as an author types
 //! them.
 
-mod author;
+pub(crate) mod author;
 
 use author::{Author, Failing, Language};
 use bytes::Bytes;

@@ -30,7 +30,7 @@ pub(crate) struct Language {
     /// As `--lang` has it.
     pub(crate) name: &'static str,
     /// A file, a text in it and what an author writes instead.
-    pub(crate) edit: Edit,
+    pub(crate) edit: Edit<'static>,
     /// What becomes of an error that nobody caught.
     pub(crate) failing: Failing,
     /// What the log must have of it.
@@ -38,7 +38,7 @@ pub(crate) struct Language {
 }
 
 /// A file, a text in it, and another text.
-pub(crate) type Edit = (&'static str, &'static str, &'static str);
+pub(crate) type Edit<'a> = (&'a str, &'a str, &'a str);
 
 /// What becomes of an error that nobody caught.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -117,7 +117,7 @@ impl Author {
     }
 
     /// Changes a file.
-    pub(crate) fn edits(&self, (file, from, to): Edit) -> anyhow::Result<()> {
+    pub(crate) fn edits(&self, (file, from, to): Edit<'_>) -> anyhow::Result<()> {
         let path = self.plugin.join(file);
         let text = fs::read_to_string(&path)?;
         ensure!(text.contains(from), "{file} has no {from:?}");

@@ -1,25 +1,12 @@
 //! What cannot work in a component fails when it is built, with the module's name, the reason and what to do.
 
-use std::{fs, path::Path, process::Stdio};
+use std::{path::Path, process::Stdio};
 
 use tempfile::TempDir;
 use tokio::{process::Command, time::timeout};
 
 use super::COMPILE_HANG;
-
-/// Builds `main.py` with these dependencies. What was said, and whether it was built.
-async fn build(protocol: &str, requirements: &str, main: &str) -> (bool, String) {
-    let dir = TempDir::new().expect("a folder");
-    fs::write(dir.path().join("requirements.txt"), requirements).expect("it can be written");
-    fs::write(dir.path().join("main.py"), main).expect("it can be written");
-    let mut command = Command::new("python3");
-    command.args(["-m", "wasmbay_build", protocol, "main:app"]).current_dir(dir.path()).env("PYTHONPATH", sdk());
-    command.env("PYTHONDONTWRITEBYTECODE", "1").stdin(Stdio::null()).kill_on_drop(true);
-    let done = timeout(COMPILE_HANG, command.output()).await.expect("it ends").expect("python3 starts");
-    let said = [done.stdout, done.stderr].map(|said| String::from_utf8_lossy(&said).into_owned()).concat();
-    assert_eq!(done.status.success(), dir.path().join("target/plugin.wasm").exists(), "{said}");
-    (done.status.success(), said)
-}
+use crate::languages::author::Author;
 
 /// Runs a Python of this machine's with the builder at hand, a cache of its own and these arguments. What was said.
 async fn fails(arguments: &[&str]) -> String {
@@ -48,17 +35,23 @@ fn sdk() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../sdk/python")
 }
 
-async fn refused(protocol: &str, requirements: &str, main: &str, reasons: &[&str]) {
-    let (built, said) = build(protocol, requirements, main).await;
-    assert!(!built, "{said}");
+/// Has `wasmbay build` refuse a new plugin with this `main.py` and these dependencies, for all of these reasons.
+async fn refused(protocol: &str, requirements: &str, main: &str, reasons: &[&str]) -> anyhow::Result<()> {
+    let author = Author::begins("python", "refused").await?;
+    author.edits(("plugin.toml", "asgi main:app", &format!("{protocol} main:app")))?;
+    author.writes("requirements.txt", requirements)?;
+    author.writes("main.py", main)?;
+    let (code, _, said) = author.tries_to_build().await?;
+    assert_eq!(code, Some(1), "{said}");
     for reason in reasons {
         assert!(said.contains(reason), "{reason:?} is not in:\n{said}");
     }
+    Ok(())
 }
 
 /// Three imports that fail, each while the one before it is handled: a build takes seconds, and its traceback has them all.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_import_that_cannot_work_fails_the_build_with_its_reason() {
+async fn an_import_that_cannot_work_fails_the_build_with_its_reason() -> anyhow::Result<()> {
     let main = "try:\n    import ctypes\nexcept ImportError:\n    try:\n        import threading\n        \
                 threading.Thread(target=print, name='ticker').start()\n    except RuntimeError:\n        import orjson\n";
     let reasons = [
@@ -74,19 +67,18 @@ async fn an_import_that_cannot_work_fails_the_build_with_its_reason() {
             "import orjson",
         ],
     ];
-    refused("wsgi", "orjson==3.13.0", main, reasons.as_flattened()).await;
+    refused("wsgi", "orjson==3.13.0", main, reasons.as_flattened()).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_application_of_the_other_protocol_is_told_which_to_take() {
+async fn an_application_of_the_other_protocol_is_told_which_to_take() -> anyhow::Result<()> {
     let asgi = "async def app(scope, receive, send): pass\n";
-    refused("wsgi", "", asgi, &["main:app is an ASGI application", "`asgi main:app`"]).await;
+    refused("wsgi", "", asgi, &["main:app is an ASGI application", "`asgi main:app`"]).await?;
     let wsgi = "def app(environ, start_response): return []\n";
-    refused("asgi", "", wsgi, &["main:app is not an ASGI application", "`wsgi main:app`"]).await;
+    refused("asgi", "", wsgi, &["main:app is not an ASGI application", "`wsgi main:app`"]).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_dependency_that_does_not_exist_is_told_before_anything_is_built() {
-    let (built, said) = build("wsgi", "flask==0.0.0.0", "").await;
-    assert!(!built && said.contains("requirements.txt cannot be resolved") && said.contains("flask"), "{said}");
+async fn a_dependency_that_does_not_exist_is_told_before_anything_is_built() -> anyhow::Result<()> {
+    refused("wsgi", "flask==0.0.0.0", "", &["requirements.txt cannot be resolved", "flask"]).await
 }
