@@ -37,7 +37,7 @@ const ASSEMBLYSCRIPT: Language = Language {
 
 const RUST: Language = Language {
     name: "rust",
-    edit: ("src/lib.rs", "hello {}", "welcome {}"),
+    edit: ("src/lib.rs", "hello {who}", "welcome {who}"),
     failing: Failing::Trap,
     traceback: &["panicked at src/lib.rs:", "nobody catches this"],
 };
@@ -124,10 +124,12 @@ async fn from_new_to_live(language: &Language) -> anyhow::Result<()> {
     assert_eq!(json_of(&answer), json!({ "sum": 6.5 }));
 
     let answer = ask(&host, post("/sum", "application/json", "{\"not\": \"a list\"}")).await?;
-    assert_eq!((answer.status.as_u16(), &answer.headers["content-type"]), (400, &problem_type()));
+    // JSON that is not what was asked for: frameworks differ on which of the two says so.
+    assert!([400, 422].contains(&answer.status.as_u16()), "{answer:?}");
+    assert_eq!(answer.headers["content-type"], problem_type());
     let problem = json_of(&answer);
-    assert_eq!((&problem["title"], &problem["status"]), (&json!("Bad Request"), &json!(400)));
-    assert!(problem["detail"].is_string(), "{problem}");
+    assert_eq!(problem["status"], json!(answer.status.as_u16()));
+    assert!(problem["title"].is_string() && problem["detail"].is_string(), "{problem}");
 
     let body: Vec<u8> = (0..1_000_000_u32).map(|index| (index / 7) as u8).collect();
     let answer = ask(&host, post("/echo", "image/x-mine", body.clone())).await?;

@@ -71,7 +71,7 @@ impl Author {
         }
         if author.plugin.join("Cargo.toml").exists() {
             // Versions that are fetched already; cargo puts the plugin's own name into it.
-            let lock = concat!(env!("CARGO_MANIFEST_DIR"), "/../plugins/echo/Cargo.lock");
+            let lock = concat!(env!("CARGO_MANIFEST_DIR"), "/../plugins/items/Cargo.lock");
             fs::copy(lock, author.plugin.join("Cargo.lock"))?;
         }
         if author.plugin.join("requirements.txt").exists() {

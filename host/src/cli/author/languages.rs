@@ -13,7 +13,7 @@ pub enum Language {
     /// WebAssembly text: nothing to install, one file.
     #[value(alias = "wat")]
     Text,
-    /// Rust, as a component of wasi:http.
+    /// Rust: handlers made with the SDK.
     #[value(alias = "rs")]
     Rust,
     /// C, as a CGI command.
@@ -41,7 +41,7 @@ impl Language {
     fn folders(self) -> &'static [(&'static str, &'static str)] {
         match self {
             Self::Text => &[("templates/text/", "")],
-            Self::Rust => &[("templates/rust/", "")],
+            Self::Rust => &[("templates/rust/", ""), ("rust/", "wasmbay/")],
             Self::C => &[("templates/c/", "")],
             Self::Zig => &[("templates/zig/", "")],
             Self::AssemblyScript => &[("templates/assemblyscript/", "")],
