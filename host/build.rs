@@ -52,7 +52,7 @@ fn main() -> Result<()> {
 fn sdk() -> Result<String> {
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR").context("cargo sets CARGO_MANIFEST_DIR")?).join("../sdk");
     let mut list = String::from("&[\n");
-    for folder in ["templates", "js", "rust"] {
+    for folder in ["templates", "js", "python", "rust"] {
         let folder = root.join(folder);
         println!("cargo::rerun-if-changed={}", folder.display());
         let mut files = Vec::new();
@@ -67,9 +67,9 @@ fn sdk() -> Result<String> {
 }
 
 /// What lies in a library's folder and is no part of it: what was built of it, and its own tests.
-const LEFT_OUT: [&str; 2] = ["target", "tests"];
+const LEFT_OUT: [&str; 3] = ["target", "tests", "__pycache__"];
 
-/// Every file at and under a folder. Where it is no folder, none.
+/// Every file at and under a folder, but those. Where it is no folder, none.
 fn gather(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     let Ok(entries) = fs::read_dir(folder) else { return Ok(()) };
     for entry in entries {

@@ -3,7 +3,7 @@
 //! The toolchains are those that `cargo xtask guests` fetched; the commands are the built binary's, as an author types
 //! them.
 
-mod author;
+pub(crate) mod author;
 
 use author::{Author, Failing, Language};
 use bytes::Bytes;
@@ -63,6 +63,13 @@ const TYPESCRIPT: Language = Language {
     traceback: &["Uncaught Error: nobody catches this", "fetch@"],
 };
 
+const PYTHON: Language = Language {
+    name: "python",
+    edit: ("main.py", "hello {who}", "welcome {who}"),
+    failing: Failing::Framework("Internal Server Error"),
+    traceback: &["Traceback (most recent call last)", "main.py\\\", line ", "RuntimeError: nobody catches this"],
+};
+
 #[tokio::test(flavor = "multi_thread")]
 async fn c() -> anyhow::Result<()> {
     from_new_to_live(&C).await
@@ -98,6 +105,11 @@ async fn typescript() -> anyhow::Result<()> {
     from_new_to_live(&TYPESCRIPT).await
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn python() -> anyhow::Result<()> {
+    from_new_to_live(&PYTHON).await
+}
+
 /// The whole way of one plugin in one language.
 async fn from_new_to_live(language: &Language) -> anyhow::Result<()> {
     let author = Author::begins(language.name, NAME).await?;
@@ -125,9 +137,15 @@ async fn from_new_to_live(language: &Language) -> anyhow::Result<()> {
     assert!(answer.body == body, "{} bytes came back", answer.body.len());
 
     let answer = ask(&host, get("/fail")).await?;
-    let problem = json_of(&answer);
-    assert_eq!((answer.status.as_u16(), &answer.headers["content-type"]), (500, &problem_type()));
-    assert_eq!(problem["code"] == "trap", language.failing == Failing::Trap, "{problem}");
+    assert_eq!(answer.status.as_u16(), 500);
+    match language.failing {
+        Failing::Framework(text) => assert_eq!(answer.text(), text),
+        Failing::Trap | Failing::Answered => {
+            assert_eq!(answer.headers["content-type"], problem_type());
+            let problem = json_of(&answer);
+            assert_eq!(problem["code"] == "trap", language.failing == Failing::Trap, "{problem}");
+        }
+    }
     host.logs(language.traceback).await?;
 
     author.edits(language.edit)?;
@@ -148,6 +166,24 @@ async fn text() -> anyhow::Result<()> {
     assert_eq!(refused.problem()["code"], "method-not-allowed");
     author.edits(("plugin.wat", "hello from text!", "again from text!"))?;
     host.until_it_says(get(""), "again from text!\n").await?;
+    host.ends().await
+}
+
+/// What the README shows below this heading, in the place of the template's application.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_readmes_plugin_in_python_answers() -> anyhow::Result<()> {
+    let (_, section) = include_str!("../../README.md").split_once("## A first plugin, in Python").expect("a section");
+    let (_, source) = section.split_once("```python\n").expect("a source");
+    let (source, _) = source.split_once("```").expect("its end");
+    assert!(source.lines().count() <= 15, "{source}");
+    let author = Author::begins("python", "greeter").await?;
+    author.writes("main.py", source)?;
+    author.builds().await?;
+    let host = author.serves().await?;
+    let answer = ask(&host, Request::get("/greeter/Ada?times=2").body(empty())?).await?;
+    assert_eq!(json_of(&answer), json!({ "greeting": "hello Ada hello Ada" }));
+    let unprocessable = ask(&host, Request::get("/greeter/Ada?times=x").body(empty())?).await?;
+    assert_eq!(unprocessable.status.as_u16(), 422);
     host.ends().await
 }
 

@@ -18,6 +18,7 @@ mod live_folder;
 mod manifests;
 mod outbound;
 mod overload;
+mod python;
 mod sdk;
 mod start;
 mod streams;
