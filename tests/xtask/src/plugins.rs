@@ -44,6 +44,10 @@ pub(crate) fn build(place: &Place, steps: &Steps, toolchain: &Toolchain, build: 
         for plugin in folders_of(&folder)? {
             step.say(&plugin.file_name().unwrap_or_default().to_string_lossy());
             let (component, command) = read(&plugin.join("plugin.toml"))?;
+            if build == Build::InPlace && command.as_ref().is_some_and(|it| it.contains(PYTHON_SDK)) && !has_python() {
+                step.keep(&format!("{} is left out: it takes Python 3.11 or later with pip", plugin.display()));
+                continue;
+            }
             let shared = component.strip_prefix(OWN_TARGET).filter(|_| build == Build::Shared);
             match (command, shared) {
                 (Some(command), Some(built)) if command.contains(IN_PLACE) => {
@@ -87,6 +91,12 @@ fn build_kept(kept: &Kept, plugin: &Path, command: &str, built: &str) -> anyhow:
         Ok(())
     })?;
     place_file(&folder.join("component"), &to).with_context(|| format!("cannot write {}", to.display()))
+}
+
+/// Whether this machine has what builds plugins in Python. Only their own tests cannot go without.
+fn has_python() -> bool {
+    let look = "import pip, sys; sys.exit(sys.version_info < (3, 11))";
+    Command::new("python3").args(["-c", look]).output().is_ok_and(|looked| looked.status.success())
 }
 
 /// Whether a plugin is made with the SDK, whose sources are then its own as well.
