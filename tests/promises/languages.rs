@@ -169,17 +169,40 @@ async fn text() -> anyhow::Result<()> {
     host.ends().await
 }
 
-/// What the README shows below this heading, in the place of the template's application.
-#[tokio::test(flavor = "multi_thread")]
-async fn the_readmes_plugin_in_python_answers() -> anyhow::Result<()> {
-    let (_, section) = include_str!("../../README.md").split_once("## A first plugin, in Python").expect("a section");
-    let (_, source) = section.split_once("```python\n").expect("a source");
+/// Serves what the README shows as a first plugin in this language, in the place of the template's `file`.
+async fn of_the_readme(title: &str, language: &str, file: &str) -> anyhow::Result<(Author, author::Host)> {
+    let heading = format!("## A first plugin, in {title}\n");
+    let (_, section) = include_str!("../../README.md").split_once(&heading).expect("a section");
+    let (_, source) = section.split_once("```").and_then(|(_, rest)| rest.split_once('\n')).expect("a source");
     let (source, _) = source.split_once("```").expect("its end");
     assert!(source.lines().count() <= 15, "{source}");
-    let author = Author::begins("python", "greeter").await?;
-    author.writes("main.py", source)?;
+    let author = Author::begins(language, "greeter").await?;
+    author.writes(file, source)?;
     author.builds().await?;
     let host = author.serves().await?;
+    Ok((author, host))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_readmes_plugin_in_javascript_answers() -> anyhow::Result<()> {
+    let (_author, host) = of_the_readme("JavaScript", "javascript", "src/index.js").await?;
+    assert_eq!(
+        ask(&host, Request::get("/greeter/hello/Ada?times=2").body(empty())?).await?.text(),
+        "hello Ada\nhello Ada\n"
+    );
+    host.ends().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_readmes_plugin_in_go_answers() -> anyhow::Result<()> {
+    let (_author, host) = of_the_readme("Go", "go", "main.go").await?;
+    assert_eq!(ask(&host, Request::get("/greeter/Ada").body(empty())?).await?.text(), "hello Ada\n");
+    host.ends().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_readmes_plugin_in_python_answers() -> anyhow::Result<()> {
+    let (_author, host) = of_the_readme("Python", "python", "main.py").await?;
     let answer = ask(&host, Request::get("/greeter/Ada?times=2").body(empty())?).await?;
     assert_eq!(json_of(&answer), json!({ "greeting": "hello Ada hello Ada" }));
     let unprocessable = ask(&host, Request::get("/greeter/Ada?times=x").body(empty())?).await?;
