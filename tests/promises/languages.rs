@@ -70,44 +70,25 @@ const PYTHON: Language = Language {
     traceback: &["Traceback (most recent call last)", "main.py\\\", line ", "RuntimeError: nobody catches this"],
 };
 
-#[tokio::test(flavor = "multi_thread")]
-async fn c() -> anyhow::Result<()> {
-    from_new_to_live(&C).await
+/// A test for each language.
+macro_rules! languages {
+    ($($name:ident: $language:expr),+ $(,)?) => {$(
+        #[tokio::test(flavor = "multi_thread")]
+        async fn $name() -> anyhow::Result<()> {
+            from_new_to_live(&$language).await
+        }
+    )+};
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn zig() -> anyhow::Result<()> {
-    from_new_to_live(&ZIG).await
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn assemblyscript() -> anyhow::Result<()> {
-    from_new_to_live(&ASSEMBLYSCRIPT).await
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn rust() -> anyhow::Result<()> {
-    from_new_to_live(&RUST).await
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn go() -> anyhow::Result<()> {
-    from_new_to_live(&GO).await
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn javascript() -> anyhow::Result<()> {
-    from_new_to_live(&JAVASCRIPT).await
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn typescript() -> anyhow::Result<()> {
-    from_new_to_live(&TYPESCRIPT).await
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn python() -> anyhow::Result<()> {
-    from_new_to_live(&PYTHON).await
+languages! {
+    c: C,
+    zig: ZIG,
+    assemblyscript: ASSEMBLYSCRIPT,
+    rust: RUST,
+    go: GO,
+    javascript: JAVASCRIPT,
+    typescript: TYPESCRIPT,
+    python: PYTHON,
 }
 
 /// The whole way of one plugin in one language.

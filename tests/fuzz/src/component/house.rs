@@ -6,7 +6,10 @@ use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use http::{HeaderMap, Request, Response};
 use http_body_util::{BodyExt as _, StreamBody};
-use tokio::{runtime::Runtime, time::timeout};
+use tokio::{
+    runtime::Runtime,
+    time::{interval, timeout},
+};
 use wasmbay::{
     body::{self, Body},
     capability::{
@@ -160,8 +163,9 @@ impl House {
     async fn all_is_over(&self) {
         self.invoker.background().idle().await;
         let none = HostLoad { in_flight: 0, waiting: 0, io_slots: 0, compute_slots: 0 };
+        let mut looks = interval(Duration::from_millis(1));
         while self.gates.host() != none || !self.gates.plugins().is_empty() {
-            tokio::time::sleep(Duration::from_micros(200)).await;
+            looks.tick().await;
         }
     }
 }
