@@ -9,6 +9,7 @@ mod dev_page;
 mod examples;
 mod front_door;
 mod instances;
+mod keys;
 mod kinds;
 mod lanes;
 mod languages;

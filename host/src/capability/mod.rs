@@ -5,6 +5,7 @@
 pub mod config;
 pub mod hops;
 pub mod http;
+pub mod keys;
 pub mod plugins;
 mod trace;
 
@@ -16,6 +17,7 @@ pub use self::trace::Trace;
 use self::{
     config::{Supply, Variables},
     http::{Allowance, Outbound},
+    keys::{Keys, Stores},
     plugins::CallPlugin,
 };
 use crate::{config::Manifest, lanes::Who, telemetry::RequestId};
@@ -50,6 +52,8 @@ pub struct Ways {
     pub outbound: Outbound,
     /// What operators hand to plugins.
     pub supply: Supply,
+    /// To the keys that tenants keep.
+    pub keys: Keys,
 }
 
 /// What a plugin's grants came to when it loaded.
@@ -59,6 +63,10 @@ pub struct Granted {
     pub plugin: String,
     /// What it may know.
     pub variables: Variables,
+    /// What it may keep.
+    pub stores: Stores,
+    /// Whether its instances serve several requests at once, so that none may make its whole guest wait.
+    pub shared: bool,
 }
 
 impl Ways {
@@ -69,6 +77,7 @@ impl Ways {
     /// Everything that cannot be had; each begins with the manifest's key.
     pub fn grant(&self, tenant: &str, manifest: &Manifest) -> Result<Granted, Vec<String>> {
         let variables = self.supply.variables(tenant, manifest)?;
-        Ok(Granted { plugin: manifest.name.clone(), variables })
+        let (stores, shared) = (self.keys.stores(tenant, manifest), manifest.instances.max_concurrent > 1);
+        Ok(Granted { plugin: manifest.name.clone(), variables, stores, shared })
     }
 }

@@ -201,6 +201,8 @@ pub struct Grants {
     pub http: Vec<OriginPattern>,
     /// Variables it may read, by name.
     pub config: BTreeMap<String, Given>,
+    /// Stores of keys and values it may open, which its tenant's plugins share.
+    pub kv: Vec<String>,
 }
 
 /// Where a variable's value comes from.

@@ -24,4 +24,6 @@ pub use manifest::{
 pub(crate) use names::is_variable;
 pub use origins::{Origin, OriginPattern, Scheme};
 pub use schema::{checks_schema, manifest_schema, settings_schema};
-pub use settings::{Caps, DEFAULT_TENANT, Flags, SecretSource, Settings, Supplies, Tenant, TenantPlace, TlsFiles};
+pub use settings::{
+    Caps, DEFAULT_TENANT, Flags, KeyQuota, SecretSource, Settings, Supplies, Tenant, TenantPlace, TlsFiles,
+};

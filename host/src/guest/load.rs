@@ -20,6 +20,7 @@ use super::{
     cgi,
     engine::Engines,
     instance::{Instance, WhenFull},
+    keys::Reach,
     plugin::{Binding, Kind, Loaded, Plugin},
     state::State,
 };
@@ -52,7 +53,7 @@ impl Engines {
         artefact: &[u8],
     ) -> Result<Plugin, Vec<String>> {
         let granted = self.granted(tenant, manifest).await?;
-        let mut absent = Vec::new();
+        let (mut absent, mut reach) = (Vec::new(), Reach::default());
         let lane = self.lane(manifest.lane);
         let fault = |error: wasmtime::Error| vec![format!("{error:#}")];
         let binding = if Engine::detect_precompiled(artefact) == Some(Precompiled::Module) {
@@ -63,10 +64,11 @@ impl Engines {
             // SAFETY: the caller vouches for the artefact.
             let component = unsafe { Component::deserialize(&lane.engine, artefact) }.map_err(fault)?;
             let pre = self.link(&lane.linker, &component, &mut absent)?;
+            reach = Reach::of(&component);
             self.binding(&component, pre)?
         };
         let limits = &manifest.limits;
-        let plugin = Arc::new(Loaded::new(Arc::clone(self), binding, granted, absent, manifest));
+        let plugin = Arc::new(Loaded::new(Arc::clone(self), binding, granted, absent, reach, manifest));
         let faults = plugin.unfit(manifest);
         if !faults.is_empty() {
             return Err(faults);
@@ -191,7 +193,18 @@ impl Loaded {
         let absent = (!self.absent.is_empty()).then(|| {
             format!("it imports {}, which this host does not have: a call there ends its request", listed(&self.absent))
         });
-        absent.into_iter().collect()
+        let both = self.reaches_stores_in_shared_instances() && self.reach.sync && self.reach.concurrent;
+        let stalls = both.then(|| {
+            "instances.max_concurrent is above 1, and it imports functions of key-value that make its whole instance wait: \
+             they answer with an error; those of spin:key-value@3.0.0 do what they should"
+                .to_owned()
+        });
+        absent.into_iter().chain(stalls).collect()
+    }
+
+    /// Whether it keeps keys in instances that serve several requests at once.
+    fn reaches_stores_in_shared_instances(&self) -> bool {
+        self.instances.max_concurrent > 1 && !self.manifest.grants.kv.is_empty()
     }
 
     /// What the manifest asks for that this kind of guest cannot do.
@@ -211,9 +224,19 @@ impl Loaded {
             if !manifest.grants.http.is_empty() {
                 faults.push("grants.http: a CGI command cannot call out; build it as a wasi:http guest".to_owned());
             }
+            if !manifest.grants.kv.is_empty() {
+                faults.push("grants.kv: a CGI command keeps no keys; build it as a wasi:http guest".to_owned());
+            }
             if !manifest.grants.plugins.is_empty() {
                 faults.push("grants.plugins: a CGI command cannot call out; build it as a wasi:http guest".to_owned());
             }
+        }
+        if self.reaches_stores_in_shared_instances() && self.reach.sync && !self.reach.concurrent {
+            faults.push(
+                "instances.max_concurrent: it reaches its stores (grants.kv) only by functions that make the whole instance \
+                 wait; leave it at 1, or build it with spin:key-value@3.0.0"
+                    .to_owned(),
+            );
         }
         if instances.max_concurrent > 1 && self.kind() != Kind::Http03 {
             faults.push(

@@ -17,6 +17,7 @@ mod engine;
 mod hooks;
 mod idle;
 mod instance;
+mod keys;
 mod limiter;
 mod links;
 mod load;

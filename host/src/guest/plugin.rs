@@ -13,6 +13,7 @@ use super::{
     engine::Engines,
     idle::Idle,
     instance::{Guest, Instance, WhenFull},
+    keys::Reach,
     outcome, p2, p3,
     shared::Shared,
     state::State,
@@ -71,6 +72,8 @@ pub(super) struct Loaded {
     pub(super) granted: Arc<Granted>,
     /// Interfaces that it imports and this host does not have.
     pub(super) absent: Vec<String>,
+    /// By which interfaces it can reach its stores.
+    pub(super) reach: Reach,
     /// For instances that are made for nobody in particular.
     pub(super) manifest: Arc<Manifest>,
 }
@@ -192,6 +195,7 @@ impl Loaded {
         binding: Binding,
         granted: Granted,
         absent: Vec<String>,
+        reach: Reach,
         manifest: &Manifest,
     ) -> Self {
         let limits = &manifest.limits;
@@ -214,6 +218,7 @@ impl Loaded {
             stock: Stock::default(),
             granted: Arc::new(granted),
             absent,
+            reach,
             manifest: Arc::new(manifest.clone()),
         }
     }

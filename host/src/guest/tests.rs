@@ -19,6 +19,7 @@ use crate::{
         Caller, Trace, Ways,
         config::Supply,
         http::{Allowance, Outbound, OutboundSettings},
+        keys::Keys,
         plugins::CallPlugin,
     },
     config::Manifest,
@@ -54,7 +55,12 @@ impl House {
         let lanes = LaneSettings { compute_threads: Some(1), compute_nice: 0 };
         let lanes = Lanes::new(&lanes, &Handle::current()).expect("threads start");
         let outbound = Outbound::new(&OutboundSettings::default()).expect("no authorities of its own");
-        let ways = Ways { plugins: Arc::new(NoPlugins), outbound, supply: Supply::default() };
+        let ways = Ways {
+            plugins: Arc::new(NoPlugins),
+            outbound,
+            supply: Supply::default(),
+            keys: Keys::new(Path::new("/nonexistent"), []),
+        };
         let engines = Engines::new(&settings, &lanes, ways).expect("the pools fit");
         Self { lanes, engines, metrics: Metrics::new(), settings }
     }

@@ -22,6 +22,7 @@ use crate::{
         Ways,
         config::Supply,
         http::{Outbound, OutboundSettings},
+        keys::Keys,
     },
     config::{Lane, Limits, Settings},
     diagnostic::Diagnostic,
@@ -151,9 +152,14 @@ impl Ground {
         // What loads plugins needs what runs them, for plugins that call plugins; `current` is where they meet.
         let invoker = Invoker::new(current.clone(), lanes.clone(), gates.clone(), Arc::clone(&metrics));
         let outbound = outbound(settings)?;
-        let ways = Ways { plugins: Arc::new(invoker.clone()), outbound: outbound.clone(), supply: supply(settings) };
-        let engines = Engines::new(&engine, &lanes, ways)?;
         let data = data_folder(settings, dir)?;
+        let ways = Ways {
+            plugins: Arc::new(invoker.clone()),
+            outbound: outbound.clone(),
+            supply: supply(settings),
+            keys: keys(settings, &data),
+        };
+        let engines = Engines::new(&engine, &lanes, ways)?;
         let cache = CodeCache::open(&data, MAX_CACHE)
             .with_context(|| format!("compiled code cannot be kept in {}", data.display()))?;
         let compiler = Compiler::new(settings.compiler.clone(), engine, CompileLimits::default())?;
@@ -183,6 +189,11 @@ fn outbound(settings: &Settings) -> anyhow::Result<Outbound> {
 /// What the operator hands to each tenant's plugins.
 fn supply(settings: &Settings) -> Supply {
     Supply::new(settings.tenants().into_iter().map(|(name, tenant)| (name, tenant.supplies)))
+}
+
+/// The keys that tenants keep below the data folder.
+fn keys(settings: &Settings, data: &Path) -> Keys {
+    Keys::new(data, settings.tenants().into_iter().map(|(name, tenant)| (name, tenant.kv)))
 }
 
 /// The data folder, made for its owner alone where it is missing.

@@ -181,7 +181,15 @@ fn grants(faults: &mut Faults, written: WrittenGrants) -> Grants {
         }
         http.push(value);
     }
-    Grants { plugins, http, config: variables(faults, written.config) }
+    let mut kv = Vec::new();
+    for At { value, place } in written.kv.map(|list| list.value).unwrap_or_default() {
+        faults.keep(&place, "grants.kv", names::store(&value));
+        if kv.contains(&value) {
+            faults.add(&place, "grants.kv", Wrong::new(format!("names {value:?} twice")).remedy("remove one"));
+        }
+        kv.push(value);
+    }
+    Grants { plugins, http, config: variables(faults, written.config), kv }
 }
 
 fn variables(faults: &mut Faults, written: Vec<(At<String>, WrittenVariable)>) -> BTreeMap<String, Given> {

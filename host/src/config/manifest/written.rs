@@ -141,6 +141,8 @@ pub(super) struct WrittenGrants {
     /// Variables it may read: a text, or the name of a secret that the operator keeps.
     #[schemars(with = "Option<BTreeMap<String, WrittenVariable>>")]
     pub(super) config: Vec<(At<String>, WrittenVariable)>,
+    /// Stores of keys and values it may open, by name. The plugins of a tenant share them.
+    pub(super) kv: Key<Vec<At<String>>>,
 }
 
 /// Where a variable's value comes from.
@@ -247,8 +249,9 @@ impl WrittenGrants {
             config: config.map(|(name, entry)| (name, WrittenVariable::read(entry, faults))).collect(),
             plugins: table.list(faults, "plugins"),
             http: table.list(faults, "http"),
+            kv: table.list(faults, "kv"),
         };
-        table.finish(faults, &["kv", "sql", "jobs"]);
+        table.finish(faults, &["sql", "jobs"]);
         written
     }
 }

@@ -13,6 +13,7 @@ use wasmbay::{
         Ways,
         config::Supply,
         http::{Outbound, OutboundSettings},
+        keys::Keys,
     },
     config::{Lane, Manifest, TenantPlace},
     failure::{Code, Failure},
@@ -70,7 +71,12 @@ impl House {
         let current = Current::new(&tenants);
         let invoker = Invoker::new(current.clone(), lanes.clone(), gates.clone(), Arc::clone(&metrics));
         let outbound = Outbound::new(&OutboundSettings::default()).expect("it has no authorities of its own");
-        let ways = Ways { plugins: Arc::new(invoker.clone()), outbound, supply: Supply::default() };
+        let ways = Ways {
+            plugins: Arc::new(invoker.clone()),
+            outbound,
+            supply: Supply::default(),
+            keys: Keys::new(Path::new("/nonexistent"), []),
+        };
         let engines = Engines::new(&settings, &lanes, ways).expect("the pools fit");
         drop(_inside);
         Self { runtime, engines, settings, tenants, current, invoker, gates, metrics }
