@@ -1,12 +1,15 @@
 //! Keys and values: kept for good once answered, within quotas, for each tenant by itself.
 
-use std::{collections::BTreeSet, fs, path::Path, sync::Arc};
+use std::{collections::BTreeSet, fs, path::Path, sync::Arc, time::Duration};
 
 use tempfile::TempDir;
-use tokio::sync::Mutex;
+use tokio::{
+    sync::Mutex,
+    time::{interval, timeout},
+};
 use wasmbay::config::Settings;
 use wasmbay_tests::{
-    client::{Connection, Protocol},
+    client::{Connection, HANG, Protocol},
     house::{House, Plugin, settings},
     serving::{run, serve_over, serve_with},
 };
@@ -59,10 +62,13 @@ async fn a_store_that_is_not_granted_is_denied_and_the_log_says_what_grants_it()
     }
     let log = folder.path().join("log");
     let stderr = fs::File::create(&log)?;
-    let serving = serve_with(dir.path(), |command| drop(command.stderr(stderr))).await?;
+    let serving = serve_with(dir.path(), |command| {
+        command.stderr(stderr);
+    })
+    .await?;
     for name in ["a", "b"] {
-        let answer = Connection::open(serving.listen(), Protocol::Http1).await?;
-        let answer = { answer }.get(&format!("/{name}/get?store=other&key=k")).await?;
+        let mut connection = Connection::open(serving.listen(), Protocol::Http1).await?;
+        let answer = connection.get(&format!("/{name}/get?store=other&key=k")).await?;
         assert!(answer.text().contains("AccessDenied"), "{}", answer.text());
     }
     serving.signal("TERM").await?;
@@ -101,6 +107,11 @@ async fn a_quota_is_an_error_that_says_how_much_there_may_be() {
         for n in 0..10 {
             assert_eq!(ask(&format!("delete?store=s&key=k{n}")).await, "deleted");
         }
+        let metrics = house.metrics();
+        for result in ["ok", "quota", "invalid"] {
+            let series = format!("wasmbay_key_calls_total{{plugin=\"{name}\",result=\"{result}\",tenant=\"default\"}}");
+            assert!(metrics.contains(&series), "{series}: {metrics}");
+        }
     }
 }
 
@@ -125,7 +136,7 @@ async fn what_is_answered_outlives_the_host() -> anyhow::Result<()> {
         let before = if value == "1" { "none" } else { "1" };
         assert_eq!(house.get("/p/get?store=s&key=k").await.text(), before);
         assert_eq!(house.get(&format!("/p/set?store=s&key=k&value={value}")).await.text(), "set");
-        assert!(house.host.drain(std::time::Duration::from_secs(10)).await);
+        assert!(house.host.drain(Duration::from_secs(10)).await);
     }
     Ok(())
 }
@@ -158,9 +169,13 @@ async fn d_02_a_host_that_is_killed_has_kept_every_set_that_it_answered() -> any
             })
             .collect();
         let enough = (answered.lock().await.len() + 40 + 10 * round).min(10_000);
-        while answered.lock().await.len() < enough {
-            tokio::task::yield_now().await;
-        }
+        let grown = async {
+            let mut looks = interval(Duration::from_millis(2));
+            while answered.lock().await.len() < enough {
+                looks.tick().await;
+            }
+        };
+        timeout(HANG, grown).await?;
         serving.child.start_kill()?;
         serving.child.wait().await?;
         for writer in writers {
@@ -257,12 +272,57 @@ async fn a_second_host_over_the_same_data_is_told_so() -> anyhow::Result<()> {
         Ok(connection.get(path).await?.text().to_owned())
     };
     assert_eq!(ask(&first, "/p/set?store=s&key=k&value=1").await?, "set");
+    // It has its file open for as long as it is asked.
+    let listen = first.listen();
+    let busy = tokio::spawn(async move {
+        let mut pace = interval(Duration::from_millis(100));
+        loop {
+            pace.tick().await;
+            let mut connection = Connection::open(listen, Protocol::Http1).await.expect("a connection");
+            assert_eq!(connection.get("/p/get?store=s&key=k").await.expect("an answer").text(), "1");
+        }
+    });
     let second = serve_over(dir.path(), data.path(), |_| {}).await?;
     let refused = ask(&second, "/p/get?store=s&key=k").await?;
     assert!(refused.contains("cannot be used now") && refused.contains("locked"), "{refused}");
-    assert_eq!(ask(&first, "/p/get?store=s&key=k").await?, "1");
+    assert!(!busy.is_finished(), "the first host is not disturbed");
+    busy.abort();
     // To check needs no file.
     let (dir, data) = (dir.path().to_string_lossy(), data.path().to_string_lossy());
     assert_eq!(run(&["check", &dir, "--data", &data]).await.0, Some(0));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_loads_no_guests_of_03_serves_those_of_02_alike() {
+    let data = TempDir::new().expect("a folder");
+    let settings = Settings { wasi_http_03: Some(false), ..with("", data.path()) };
+    let granted = "[grants.config]\ngreeting = \"hello\"";
+    let plugins = [("a", "io"), ("b", "compute")].map(|(name, lane)| keeper(name, lane, "spin02.wasm").with(granted));
+    let house = House::with(settings, &plugins).await;
+    for name in ["a", "b"] {
+        assert_eq!(house.get(&format!("/{name}/set?store=s&key={name}&value=1")).await.text(), "set");
+        assert_eq!(house.get(&format!("/{name}/get?store=s&key={name}")).await.text(), "1");
+        assert_eq!(house.get(&format!("/{name}/variable?name=greeting")).await.text(), "hello");
+    }
+    assert_eq!(house.get("/a/keys?store=s").await.text(), "a,b");
+}
+
+#[tokio::test]
+async fn the_authors_checks_begin_with_empty_stores_and_need_no_secrets() -> anyhow::Result<()> {
+    let (dir, data) = (TempDir::new()?, TempDir::new()?);
+    keeper("p", "io", "spin02.wasm").with("[grants.config]\nkey = { secret = \"API_KEY\" }").write(dir.path())?;
+    fs::create_dir(dir.path().join("p/checks"))?;
+    let checks = ["variable?name=key", "get?store=s&key=k", "set?store=s&key=k&value=1", "get?store=s&key=k"];
+    let checks = checks.iter().zip(["API_KEY", "none", "set", "1"]).map(|(path, body)| {
+        format!("[[check]]\npath = \"/p/{path}\"\n[check.expect]\nbody = \"{body}\"\n")
+    });
+    fs::write(dir.path().join("p/checks/all.toml"), checks.collect::<String>())?;
+    for _ in 0..2 {
+        let (dir, data) = (dir.path().to_string_lossy(), data.path().to_string_lossy());
+        let (code, report) = run(&["test", &dir, "--data", &data]).await;
+        assert_eq!(code, Some(0), "{report}");
+    }
+    assert!(!data.path().join("keys").exists());
     Ok(())
 }

@@ -83,6 +83,8 @@ pub struct Settings {
     pub supplies: Supplies,
     /// What the stores of keys of a plain folder's plugins may hold; each named tenant has its own.
     pub kv: KeyQuota,
+    /// Where tenants' keys are kept; `None` is below the data folder.
+    pub keys: Option<PathBuf>,
 }
 
 /// The name of the one tenant of a plain folder.
@@ -114,6 +116,7 @@ impl Default for Settings {
             tenants: BTreeMap::new(),
             supplies: Supplies::default(),
             kv: KeyQuota::default(),
+            keys: None,
         }
     }
 }

@@ -106,6 +106,18 @@ impl Errand {
         }
     }
 
+    /// Whether no request is behind it: its guest starts for a trial, or ahead of need.
+    pub(super) fn is_nobodys(&self) -> bool {
+        self.caller.tenant.is_empty()
+    }
+
+    /// Counts a call on a store of keys by how it ended.
+    pub(super) fn kept(&self, result: &'static str) {
+        if let Some(streams) = &self.log.0 {
+            streams.metrics.kept(result);
+        }
+    }
+
     /// Tells the plugin's author why something was not done: the guest itself gets a code without words.
     pub(super) fn tell(&self, result: &'static str, why: &dyn fmt::Display) {
         let Caller { tenant, manifest, request_id, .. } = &self.caller;

@@ -17,16 +17,15 @@ use wasmtime_wasi_http::{p2::bindings::ProxyPre, p3::bindings::ServicePre};
 use super::{
     absent,
     call::{Errand, Log},
-    cgi,
     engine::Engines,
     instance::{Instance, WhenFull},
     keys::Reach,
-    plugin::{Binding, Kind, Loaded, Plugin},
+    plugin::{Binding, Imports, Loaded, Plugin},
     state::State,
 };
 use crate::{
     capability::{Caller, Granted, Trace, http::Allowance, plugins::HOP_LIMIT},
-    config::{Lane, Manifest},
+    config::Manifest,
     failure::Failure,
     lanes::{PluginId, Task, TenantId, Who},
     telemetry::RequestId,
@@ -53,22 +52,20 @@ impl Engines {
         artefact: &[u8],
     ) -> Result<Plugin, Vec<String>> {
         let granted = self.granted(tenant, manifest).await?;
-        let (mut absent, mut reach) = (Vec::new(), Reach::default());
         let lane = self.lane(manifest.lane);
         let fault = |error: wasmtime::Error| vec![format!("{error:#}")];
-        let binding = if Engine::detect_precompiled(artefact) == Some(Precompiled::Module) {
+        let (binding, imports) = if Engine::detect_precompiled(artefact) == Some(Precompiled::Module) {
             // SAFETY: the caller vouches for the artefact.
             let module = unsafe { Module::deserialize(&lane.engine, artefact) }.map_err(fault)?;
-            Binding::Command(lane.commands.instantiate_pre(&module).map_err(fault)?)
+            (Binding::Command(lane.commands.instantiate_pre(&module).map_err(fault)?), Imports::default())
         } else {
             // SAFETY: the caller vouches for the artefact.
             let component = unsafe { Component::deserialize(&lane.engine, artefact) }.map_err(fault)?;
-            let pre = self.link(&lane.linker, &component, &mut absent)?;
-            reach = Reach::of(&component);
-            self.binding(&component, pre)?
+            let (pre, absent) = self.link(&lane.linker, &component)?;
+            (self.binding(&component, pre)?, Imports { absent, reach: Reach::of(&component) })
         };
         let limits = &manifest.limits;
-        let plugin = Arc::new(Loaded::new(Arc::clone(self), binding, granted, absent, reach, manifest));
+        let plugin = Arc::new(Loaded::new(Arc::clone(self), binding, imports, granted, manifest));
         let faults = plugin.unfit(manifest);
         if !faults.is_empty() {
             return Err(faults);
@@ -86,26 +83,28 @@ impl Engines {
         }
     }
 
-    /// Links a component. What it imports and the host does not have is stubbed and told in `absent`.
+    /// Links a component; what it imports and the host does not have is stubbed, and told.
     fn link(
         &self,
         linker: &Linker<State>,
         component: &Component,
-        absent: &mut Vec<String>,
-    ) -> Result<InstancePre<State>, Vec<String>> {
+    ) -> Result<(InstancePre<State>, Vec<String>), Vec<String>> {
         let error = match linker.instantiate_pre(component) {
-            Ok(pre) => return Ok(pre),
+            Ok(pre) => return Ok((pre, Vec::new())),
             Err(error) => error,
         };
-        *absent = absent::of(component);
+        let absent = absent::of(component);
         if absent.is_empty() {
             return Err(vec![self.link_fault(&error)]);
         }
-        let stubbed = absent::stubbed(linker, component, absent).and_then(|linker| linker.instantiate_pre(component));
-        stubbed.map_err(|error| {
-            let error = self.link_fault(&error);
-            vec![format!("it imports {}, which this host does not have: {error}", listed(absent))]
-        })
+        let stubbed = absent::stubbed(linker, component, &absent).and_then(|linker| linker.instantiate_pre(component));
+        match stubbed {
+            Ok(pre) => Ok((pre, absent)),
+            Err(error) => {
+                let (names, error) = (absent::listed(&absent), self.link_fault(&error));
+                Err(vec![format!("it imports {names}, which this host does not have: {error}")])
+            }
+        }
     }
 
     /// What the manifest's grants come to.
@@ -148,16 +147,6 @@ impl Engines {
     }
 }
 
-/// A few names in a sentence.
-fn listed(names: &[String]) -> String {
-    const MOST: usize = 16;
-    let mut text = names.iter().take(MOST).map(String::as_str).collect::<Vec<_>>().join(", ");
-    if names.len() > MOST {
-        text += &format!(" and {} more", names.len() - MOST);
-    }
-    text
-}
-
 impl Errand {
     /// Nobody's request: what a guest has behind it while it starts for no request. It has nothing to ride on.
     pub(super) fn of_nobody(who: Who, manifest: &Arc<Manifest>, task: Arc<Task>, log: Log) -> Self {
@@ -185,68 +174,4 @@ fn trial_fault(failure: &Failure) -> String {
         text += &format!("\n{inside}");
     }
     text
-}
-
-impl Loaded {
-    /// What its author should know of it, in sentences.
-    pub(super) fn notes(&self) -> Vec<String> {
-        let absent = (!self.absent.is_empty()).then(|| {
-            format!("it imports {}, which this host does not have: a call there ends its request", listed(&self.absent))
-        });
-        let both = self.reaches_stores_in_shared_instances() && self.reach.sync && self.reach.concurrent;
-        let stalls = both.then(|| {
-            "instances.max_concurrent is above 1, and it imports functions of key-value that make its whole instance wait: \
-             they answer with an error; those of spin:key-value@3.0.0 do what they should"
-                .to_owned()
-        });
-        absent.into_iter().chain(stalls).collect()
-    }
-
-    /// Whether it keeps keys in instances that serve several requests at once.
-    fn reaches_stores_in_shared_instances(&self) -> bool {
-        self.instances.max_concurrent > 1 && !self.manifest.grants.kv.is_empty()
-    }
-
-    /// What the manifest asks for that this kind of guest cannot do.
-    fn unfit(&self, manifest: &Manifest) -> Vec<String> {
-        let mut faults = Vec::new();
-        let instances = manifest.instances;
-        if self.kind() == Kind::Cgi {
-            let taken = self.granted.variables.iter().filter(|(name, _)| cgi::is_meta_variable(name));
-            faults.extend(taken.map(|(name, _)| {
-                format!("grants.config.{name}: a CGI command's environment has a variable of this name already; choose another")
-            }));
-            if instances.max_requests > 1 {
-                faults.push(
-                    "instances.max_requests: a CGI command serves one request and exits; leave it at 1".to_owned(),
-                );
-            }
-            if !manifest.grants.http.is_empty() {
-                faults.push("grants.http: a CGI command cannot call out; build it as a wasi:http guest".to_owned());
-            }
-            if !manifest.grants.kv.is_empty() {
-                faults.push("grants.kv: a CGI command keeps no keys; build it as a wasi:http guest".to_owned());
-            }
-            if !manifest.grants.plugins.is_empty() {
-                faults.push("grants.plugins: a CGI command cannot call out; build it as a wasi:http guest".to_owned());
-            }
-        }
-        if self.reaches_stores_in_shared_instances() && self.reach.sync && !self.reach.concurrent {
-            faults.push(
-                "instances.max_concurrent: it reaches its stores (grants.kv) only by functions that make the whole instance \
-                 wait; leave it at 1, or build it with spin:key-value@3.0.0"
-                    .to_owned(),
-            );
-        }
-        if instances.max_concurrent > 1 && self.kind() != Kind::Http03 {
-            faults.push(
-                "instances.max_concurrent: only wasi:http 0.3 guests serve several requests at once; leave it at 1"
-                    .to_owned(),
-            );
-        }
-        if instances.max_concurrent > 1 && manifest.lane == Lane::Compute {
-            faults.push("instances.max_concurrent: only in lane = \"io\"".to_owned());
-        }
-        faults
-    }
 }

@@ -14,6 +14,7 @@ mod clock;
 mod compile;
 mod declared;
 mod engine;
+mod fit;
 mod hooks;
 mod idle;
 mod instance;

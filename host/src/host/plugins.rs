@@ -191,9 +191,10 @@ fn supply(settings: &Settings) -> Supply {
     Supply::new(settings.tenants().into_iter().map(|(name, tenant)| (name, tenant.supplies)))
 }
 
-/// The keys that tenants keep below the data folder.
+/// The keys that tenants keep.
 fn keys(settings: &Settings, data: &Path) -> Keys {
-    Keys::new(data, settings.tenants().into_iter().map(|(name, tenant)| (name, tenant.kv)))
+    let folder = settings.keys.as_deref().unwrap_or(data);
+    Keys::new(folder, settings.tenants().into_iter().map(|(name, tenant)| (name, tenant.kv)))
 }
 
 /// The data folder, made for its owner alone where it is missing.

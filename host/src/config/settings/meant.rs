@@ -139,6 +139,7 @@ impl Written {
             tls: self.tls.and_then(|tls| tls_files(faults, tls)),
             tenants: tenants::meant(faults, self.tenant, kv),
             kv,
+            keys: None,
             supplies: supplies::meant(faults, "", self.config, self.secrets),
         }
     }

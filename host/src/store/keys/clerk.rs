@@ -11,7 +11,10 @@ use std::{
     time::Duration,
 };
 
-use super::{Job, Refusal, Tenant, file::File};
+use super::{
+    Job, Refusal, Tenant,
+    file::{Broken, File},
+};
 use crate::config::KeyQuota;
 
 /// How long a file stays open without a question.
@@ -28,6 +31,15 @@ pub(super) struct Clerk {
     pub(super) tenant: Weak<Tenant>,
 }
 
+/// What a clerk has of its file.
+#[derive(Default)]
+struct Kept {
+    /// None before the first question, and after one at which it failed.
+    file: Option<File>,
+    /// Whether the log knows that it fails: a guest that asks in a loop must not fill it.
+    is_told: bool,
+}
+
 impl Clerk {
     /// Starts the thread.
     pub(super) fn call(self, inbox: Receiver<Job>) -> io::Result<()> {
@@ -35,18 +47,18 @@ impl Clerk {
     }
 
     fn keep(self, inbox: &Receiver<Job>) {
-        let mut file = None;
+        let mut kept = Kept::default();
         loop {
             let first = match inbox.recv_timeout(REST) {
                 Ok(job) => job,
                 Err(RecvTimeoutError::Disconnected) => return,
                 Err(RecvTimeoutError::Timeout) => {
+                    // Closed before the next clerk can open it, and not under the lock, at which a lane's thread would wait.
+                    kept = Kept::default();
                     let Some(tenant) = self.tenant.upgrade() else { return };
                     // Nobody can send between this look and the desk's being cleared.
                     let mut desk = tenant.desk.lock().unwrap_or_else(PoisonError::into_inner);
                     let Ok(job) = inbox.try_recv() else {
-                        // Closed before the next clerk can open it.
-                        drop(file);
                         *desk = None;
                         return;
                     };
@@ -55,31 +67,35 @@ impl Clerk {
             };
             let mut jobs = vec![first];
             jobs.extend(inbox.try_iter().take(BATCH - 1));
-            self.serve(&mut file, jobs);
+            self.serve(&mut kept, jobs);
         }
     }
 
     /// Answers a batch. A file that failed is closed: what it holds is read anew from the disk, never trusted as it was.
-    fn serve(&self, file: &mut Option<File>, jobs: Vec<Job>) {
-        let answers = open(&self.path, file).and_then(|file| file.run(&jobs, &self.quota));
+    fn serve(&self, kept: &mut Kept, jobs: Vec<Job>) {
+        let questions = jobs.iter().map(|job| &job.question);
+        let answers = open(&self.path, &mut kept.file).and_then(|file| file.run(questions, &self.quota));
         match answers {
             Ok(answers) => {
+                kept.is_told = false;
                 for (job, answer) in jobs.into_iter().zip(answers) {
                     // Who asked may have left.
                     let _ = job.answer.send(answer);
                 }
             }
-            Err(error) => {
-                *file = None;
-                tracing::error!(file = %self.path.display(), %error, "a tenant's keys cannot be used");
-                let refusal = Refusal::Broken(error.to_string());
+            Err(broken) => {
+                kept.file = None;
+                if !std::mem::replace(&mut kept.is_told, true) {
+                    tracing::error!(file = %self.path.display(), error = %broken, "a tenant's keys cannot be used");
+                }
+                let refusal = Refusal::Broken(broken.for_guests());
                 jobs.into_iter().for_each(|job| drop(job.answer.send(Err(refusal.clone()))));
             }
         }
     }
 }
 
-fn open<'f>(path: &Path, file: &'f mut Option<File>) -> rusqlite::Result<&'f mut File> {
+fn open<'f>(path: &Path, file: &'f mut Option<File>) -> Result<&'f mut File, Broken> {
     match file {
         Some(file) => Ok(file),
         none => Ok(none.insert(File::open(path)?)),

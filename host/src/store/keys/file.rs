@@ -1,10 +1,10 @@
 //! One tenant's file: its tables, and what each question does to them.
 
-use std::path::Path;
+use std::{fs, io, os::unix::fs::DirBuilderExt as _, path::Path};
 
-use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
-use super::{Answer, Job, MAX_KEY, Op, PAGE, Refusal, Version};
+use super::{Answer, Op, PAGE, Question, Refusal, Version};
 use crate::config::KeyQuota;
 
 /// Set in every file; another one was made by another version of the host.
@@ -45,6 +45,29 @@ const SETTINGS: &str = "
 /// An open file.
 pub(super) struct File(Connection);
 
+/// Why a file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Broken {
+    /// An earlier host must not write to what a later one has made.
+    #[error("the file was made by a later version of the host")]
+    Later,
+    #[error("its folder cannot be made: {0}")]
+    Folder(#[from] io::Error),
+    #[error(transparent)]
+    Sqlite(#[from] rusqlite::Error),
+}
+
+impl Broken {
+    /// In words for a guest: without the path, which is the operator's to know.
+    pub(super) fn for_guests(&self) -> String {
+        match self {
+            Self::Later | Self::Folder(_) => self.to_string(),
+            Self::Sqlite(rusqlite::Error::SqliteFailure(error, _)) => error.to_string(),
+            Self::Sqlite(_) => "the file is not what it should be".to_owned(),
+        }
+    }
+}
+
 /// What a store holds.
 struct Held {
     id: i64,
@@ -55,42 +78,44 @@ struct Held {
 
 impl File {
     /// Opens the file, or makes it.
-    pub(super) fn open(path: &Path) -> rusqlite::Result<Self> {
+    pub(super) fn open(path: &Path) -> Result<Self, Broken> {
+        let folder = path.parent().expect("a file lies in a folder");
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         let mut connection = Connection::open(path)?;
         connection.execute_batch(SETTINGS)?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         match transaction.query_row("PRAGMA user_version", [], |row| row.get(0))? {
             0_i64 => transaction.execute_batch(TABLES)?,
             FORMAT => {}
-            // An earlier host must not write to what a later one has made.
-            _ => {
-                return Err(rusqlite::Error::ToSqlConversionFailure(
-                    "the file was made by a later version of the host".into(),
-                ));
-            }
+            _ => return Err(Broken::Later),
         }
         transaction.commit()?;
         connection.set_prepared_statement_cache_capacity(32);
         Ok(Self(connection))
     }
 
-    /// Does what the jobs ask, in their order, and answers once all of it is on the disk.
+    /// Does what is asked, in this order, and answers once all of it is on the disk.
     ///
     /// # Errors
     /// When the disk or the file fails: then nothing of it is done, as far as is known, and the file is to be opened anew.
-    pub(super) fn run(&mut self, jobs: &[Job], quota: &KeyQuota) -> rusqlite::Result<Vec<Result<Answer, Refusal>>> {
-        let behavior = match jobs.iter().any(|job| job.op.writes()) {
+    pub(super) fn run<'q>(
+        &mut self,
+        questions: impl Iterator<Item = &'q Question> + Clone,
+        quota: &KeyQuota,
+    ) -> Result<Vec<Result<Answer, Refusal>>, Broken> {
+        let behavior = match questions.clone().any(|question| question.op.writes()) {
             true => TransactionBehavior::Immediate,
             false => TransactionBehavior::Deferred,
         };
         let transaction = self.0.transaction_with_behavior(behavior)?;
-        let answers = jobs.iter().map(|job| settled(job.run(&transaction, quota))).collect::<rusqlite::Result<_>>()?;
+        let answers = questions.map(|question| settled(question.answer(&transaction, quota)));
+        let answers = answers.collect::<rusqlite::Result<_>>()?;
         transaction.commit()?;
         Ok(answers)
     }
 }
 
-/// Why one job came to nothing.
+/// Why one question came to nothing.
 enum Fault {
     /// It alone.
     Refused(Refusal),
@@ -100,11 +125,7 @@ enum Fault {
 
 impl From<rusqlite::Error> for Fault {
     fn from(error: rusqlite::Error) -> Self {
-        match error.sqlite_error_code() {
-            // A value past what the file's format can hold; nothing was written.
-            Some(ErrorCode::TooBig) => Self::Refused(Refusal::Value(i32::MAX as u64)),
-            _ => Self::Failed(error),
-        }
+        Self::Failed(error)
     }
 }
 
@@ -128,8 +149,8 @@ impl Op {
     }
 }
 
-impl Job {
-    fn run(&self, file: &Transaction<'_>, quota: &KeyQuota) -> Result<Answer, Fault> {
+impl Question {
+    fn answer(&self, file: &Transaction<'_>, quota: &KeyQuota) -> Result<Answer, Fault> {
         let held = held(file, &self.store)?;
         Ok(match (&self.op, held) {
             (Op::Get(key), Some(held)) => match entry(file, &held, key)? {
@@ -224,12 +245,6 @@ fn set(
     key: &str,
     value: &[u8],
 ) -> Result<(), Fault> {
-    if key.len() > MAX_KEY {
-        return Err(Refusal::Key.into());
-    }
-    if value.len() as u64 > quota.value {
-        return Err(Refusal::Value(quota.value).into());
-    }
     let before = size(file, held.as_ref(), key)?;
     let (keys, bytes) = held.as_ref().map_or((0, 0), |held| (held.keys, held.bytes));
     let keys = keys + u64::from(before.is_none());
@@ -261,4 +276,46 @@ fn count(file: &Transaction<'_>, held: &Held) -> rusqlite::Result<()> {
 fn number(value: Option<Vec<u8>>) -> Result<i64, Refusal> {
     let Some(value) = value else { return Ok(0) };
     String::from_utf8(value).ok().and_then(|text| text.parse().ok()).ok_or(Refusal::NoNumber)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn about(key: &str, op: impl FnOnce(String) -> Op) -> Question {
+        Question { store: "s".to_owned(), op: op(key.to_owned()) }
+    }
+
+    fn set(key: &str, bytes: usize) -> Question {
+        about(key, |key| Op::Set(key, vec![b'x'; bytes]))
+    }
+
+    #[test]
+    fn a_full_disk_undoes_the_whole_batch_and_leaves_what_was_answered() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (path, quota) = (folder.path().join("a.sqlite"), KeyQuota::default());
+        let mut file = File::open(&path).expect("it is made");
+        file.run([set("before", 10)].iter(), &quota).expect("there is room");
+        file.0.pragma_update(None, "max_page_count", 16).expect("it is set");
+        let broken = file.run([set("small", 10), set("large", 1 << 20)].iter(), &quota).expect_err("there is no room");
+        assert!(broken.for_guests().contains("full"), "{broken}");
+        drop(file);
+        let mut file = File::open(&path).expect("it is opened anew");
+        let asked = ["before", "small", "large"].map(|key| about(key, Op::Exists));
+        let answers = file.run(asked.iter(), &quota).expect("it can be read");
+        assert_eq!(answers, [true, false, false].map(|is| Ok(Answer::Is(is))));
+    }
+
+    #[test]
+    fn a_guest_hears_nothing_of_the_path() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("a.sqlite");
+        fs::create_dir(&path).expect("a folder in the file's place");
+        let broken = File::open(&path).err().expect("it is no file");
+        let (told, logged) = (broken.for_guests(), broken.to_string());
+        assert!(logged.contains("a.sqlite") && !told.contains("a.sqlite"), "{told} {logged}");
+        assert!(told.contains("unable to open"), "{told}");
+        let broken = File::open(&folder.path().join("a.sqlite/b/c")).err();
+        assert!(broken.is_none(), "what is missing above it is made");
+    }
 }

@@ -1,6 +1,6 @@
 //! Keys and values: a file for each tenant, kept by a thread of its own while it is in use.
 //!
-//! Whoever asks waits for an answer, on no thread. What is answered as set is on the disk: the [`clerk`] of a tenant makes
+//! Whoever asks waits for an answer, on no thread. What is answered as set is on the disk: the clerk of a tenant makes
 //! one transaction of all that waits, so that many writers pay for one flush.
 
 mod clerk;
@@ -10,13 +10,12 @@ mod tests;
 
 use std::{
     collections::HashMap,
-    fs, io,
-    os::unix::fs::DirBuilderExt as _,
+    io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, mpsc},
 };
 
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use self::clerk::Clerk;
 use crate::config::KeyQuota;
@@ -25,7 +24,7 @@ use crate::config::KeyQuota;
 const FOLDER: &str = "keys";
 
 /// What may wait at one tenant's file at once; each holds a value at most. Who comes next waits outside.
-const WAITING: usize = 64;
+pub const WAITING: usize = 64;
 
 /// Bytes of the longest key.
 pub const MAX_KEY: usize = 1024;
@@ -97,6 +96,17 @@ pub enum Refusal {
     Broken(String),
 }
 
+impl Refusal {
+    /// How a metric or a log line calls it: one of [`crate::telemetry::KEY_RESULTS`].
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Stores(_) | Self::Keys(_) | Self::Bytes(_) | Self::Value(_) => "quota",
+            Self::Key | Self::NoNumber => "invalid",
+            Self::Broken(_) => "broken",
+        }
+    }
+}
+
 /// The files of all tenants. Clones share them.
 #[derive(Clone, Debug)]
 pub struct KeyFiles(Arc<Inner>);
@@ -112,17 +122,43 @@ struct Inner {
 pub struct Tenant {
     path: PathBuf,
     quota: KeyQuota,
-    seats: Semaphore,
+    seats: Arc<Semaphore>,
     /// The way to the clerk; none while the file rests.
     desk: Mutex<Option<mpsc::Sender<Job>>>,
+}
+
+/// Which store, and what of it.
+#[derive(Debug)]
+struct Question {
+    store: String,
+    op: Op,
 }
 
 /// One question on its way to the clerk.
 #[derive(Debug)]
 struct Job {
-    store: String,
-    op: Op,
+    question: Question,
     answer: oneshot::Sender<Result<Answer, Refusal>>,
+    /// Taken until it is answered, whether somebody still waits or not.
+    _seat: OwnedSemaphorePermit,
+}
+
+impl Op {
+    /// Whether it can be asked at all: what is too large does not even wait.
+    fn check(&self, quota: &KeyQuota) -> Result<(), Refusal> {
+        let (key, value) = match self {
+            Self::Set(key, value) | Self::Swap(key, _, value) => (Some(key), value.len()),
+            Self::Get(key) | Self::Delete(key) | Self::Exists(key) | Self::Increment(key, _) => (Some(key), 0),
+            Self::Keys(after) => (after.as_ref(), 0),
+        };
+        if key.is_some_and(|key| key.len() > MAX_KEY) {
+            return Err(Refusal::Key);
+        }
+        match value as u64 > quota.value {
+            true => Err(Refusal::Value(quota.value)),
+            false => Ok(()),
+        }
+    }
 }
 
 impl KeyFiles {
@@ -136,7 +172,7 @@ impl KeyFiles {
         let mut tenants = self.0.tenants.lock().unwrap_or_else(PoisonError::into_inner);
         let make = || {
             let path = self.0.folder.join(format!("{name}.sqlite"));
-            Arc::new(Tenant { path, quota, seats: Semaphore::new(WAITING), desk: Mutex::new(None) })
+            Arc::new(Tenant { path, quota, seats: Arc::new(Semaphore::new(WAITING)), desk: Mutex::new(None) })
         };
         Arc::clone(tenants.entry(name.to_owned()).or_insert_with(make))
     }
@@ -152,9 +188,11 @@ impl Tenant {
     /// Dropping the future gives up the answer; what was asked is done, or not.
     pub async fn ask(self: &Arc<Self>, store: &str, op: Op) -> Result<Answer, Refusal> {
         let broken = |why: &dyn std::fmt::Display| Refusal::Broken(why.to_string());
-        let _seat = self.seats.acquire().await.map_err(|error| broken(&error))?;
+        op.check(&self.quota)?;
+        let seat = Arc::clone(&self.seats).acquire_owned().await.map_err(|error| broken(&error))?;
         let (answer, answered) = oneshot::channel();
-        self.send(Job { store: store.to_owned(), op, answer }).map_err(|error| broken(&error))?;
+        let question = Question { store: store.to_owned(), op };
+        self.send(Job { question, answer, _seat: seat }).map_err(|error| broken(&error))?;
         answered.await.unwrap_or_else(|_| Err(broken(&"the thread that keeps them ended")))
     }
 
@@ -169,8 +207,6 @@ impl Tenant {
             },
             None => job,
         };
-        let folder = self.path.parent().expect("a file lies in a folder");
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         let (sender, inbox) = mpsc::channel();
         let clerk = Clerk { path: self.path.clone(), quota: self.quota, tenant: Arc::downgrade(self) };
         clerk.call(inbox)?;

@@ -1,6 +1,6 @@
 //! A store against what it promises, and against a plain map.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, fs, sync::Arc};
 
 use proptest::prelude::*;
 use tempfile::TempDir;
