@@ -52,7 +52,7 @@ fn main() -> Result<()> {
 fn sdk() -> Result<String> {
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR").context("cargo sets CARGO_MANIFEST_DIR")?).join("../sdk");
     let mut list = String::from("&[\n");
-    for folder in ["templates", "js"] {
+    for folder in ["templates", "js", "python", "rust"] {
         let folder = root.join(folder);
         println!("cargo::rerun-if-changed={}", folder.display());
         let mut files = Vec::new();
@@ -66,12 +66,16 @@ fn sdk() -> Result<String> {
     Ok(list + "]\n")
 }
 
-/// Every file at and under a folder. Where it is no folder, none.
+/// What lies in a library's folder and is no part of it: what was built of it, and its own tests.
+const LEFT_OUT: [&str; 3] = ["target", "tests", "__pycache__"];
+
+/// Every file at and under a folder, but those. Where it is no folder, none.
 fn gather(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     let Ok(entries) = fs::read_dir(folder) else { return Ok(()) };
     for entry in entries {
         let entry = entry?;
         match entry.file_type()?.is_dir() {
+            true if LEFT_OUT.iter().any(|name| entry.file_name() == *name) => {}
             true => gather(&entry.path(), files)?,
             false => files.push(entry.path()),
         }

@@ -124,6 +124,8 @@ rows! {
         o_09_every_instance_taken
         o_14_a_log_that_nobody_reads;
     outbound:
+        g_15_names_of_the_connection_to_a_server
+        g_16_lengths_that_lie_to_a_server
         g_40_ten_thousand_calls_of_one_request
         g_40_a_call_that_comes_back_by_way_of_another_server
         u_01_addresses_that_are_not_public

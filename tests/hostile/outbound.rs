@@ -5,10 +5,11 @@
 
 mod certificates;
 mod replies;
+mod requests;
 mod targets;
 mod waits;
 
-pub(crate) use {certificates::*, replies::*, targets::*, waits::*};
+pub(crate) use {certificates::*, replies::*, requests::*, targets::*, waits::*};
 
 use std::net::SocketAddr;
 

@@ -86,7 +86,7 @@ pub(crate) async fn g_30_timeouts_of_nothing_and_of_ages() {
 }
 
 /// Names that are the connection's and not the message's, or another server's business.
-const FORBIDDEN: [(&str, &str); 6] = [
+pub(crate) const FORBIDDEN: [(&str, &str); 6] = [
     ("connection", "x-nothing"),
     ("transfer-encoding", "gzip"),
     ("host", "elsewhere.example"),

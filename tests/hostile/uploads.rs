@@ -2,6 +2,7 @@
 
 use std::{fs, io, os::unix::fs::symlink, path::Path};
 
+use wasmbay_attacks::manifests::bombs;
 use wasmbay_tests::{
     serving::{bin, run},
     text,
@@ -80,23 +81,7 @@ pub(crate) async fn a_11_paths_that_lead_elsewhere() {
 
 pub(crate) async fn a_13_manifests_that_are_bombs() {
     let mut scene = Scene::set(Vec::new()).await;
-    let keys: String = (0..1_000_000).map(|n| format!("k{n} = 1\n")).collect();
-    let few: String = (0..2000).map(|n| format!("k{n} = 1\n")).collect();
-    all_refused(
-        &mut scene,
-        &[
-            ("deep", format!("x = {}", "[".repeat(1000)), "recur"),
-            ("deeper", format!("x = {}", "[".repeat(200_000)), "recur"),
-            ("dotted", format!("{}z = 1", "a.".repeat(30_000)), "plugin.toml"),
-            ("keys", keys, "the host takes at most"),
-            ("fewer-keys", text::manifest("p", "") + &few, "k1999"),
-            ("string", format!("name = \"{}\"", "x".repeat(10 << 20)), "the host takes at most"),
-            ("twice", format!("{}name = \"q\"\n", "name = \"p\"\n"), "duplicate"),
-            // A Cyrillic letter that looks like the Latin one.
-            ("confusable", text::manifest("p", "").replace("lane", "l\u{430}ne"), "not TOML"),
-        ],
-    )
-    .await;
+    all_refused(&mut scene, &bombs()).await;
     scene.end().await;
 }
 

@@ -19,6 +19,7 @@ mod live_folder;
 mod manifests;
 mod outbound;
 mod overload;
+mod python;
 mod sdk;
 mod start;
 mod streams;

@@ -43,12 +43,12 @@ impl WasiHttpHooks for Hooks {
         });
         let errand = self.desk.errand();
         let (ways, presence) = (self.ways.clone(), self.presence.clone());
+        let request = body::request_from_guest(request, presence);
+        // Calls line up in the order in which a guest makes them.
+        let sent = outbound::send(errand.caller.clone(), ways, request, waits);
         Box::new(async move {
-            let request = body::request_from_guest(request, presence);
-            let caller = errand.caller.clone();
             // A callee's work is polled by a task of its own, never inside its caller's poll, whose time is metered.
-            let sent = spawn(async move { outbound::send(&caller, &ways, request, waits).await });
-            let sent = sent.await;
+            let sent = spawn(sent).await;
             errand.called_out(sent.as_ref().map_or_else(Trouble::name, |_| "ok"));
             match sent {
                 Ok(response) => Ok((response.map(body::answer_for_guest), Box::new(async { Ok(()) }) as Exchange)),

@@ -110,11 +110,21 @@ impl Plugins {
 /// # Panics
 /// Outside a tokio runtime.
 pub async fn check(settings: &Settings, dir: &Path) -> anyhow::Result<CheckReport> {
-    let ground = Ground::lay(settings, dir, Metrics::new())?;
+    let notes = pools(settings)?.notes;
+    // Making ready as many slots as a host has takes longer than reading most folders.
+    let few = Settings {
+        io_instances: settings.io_instances.min(TRIAL_SLOTS),
+        compute_instances: settings.compute_instances.min(TRIAL_SLOTS),
+        ..settings.clone()
+    };
+    let ground = Ground::lay(&few, dir, Metrics::new())?;
     let mut report = registry::check(&RegistrySettings::new(settings, dir), &ground.loader).await;
-    report.notes.extend(ground.notes.into_iter().map(|note| Diagnostic::new(Settings::FILE, note)));
+    report.notes.extend(notes.into_iter().map(|note| Diagnostic::new(Settings::FILE, note)));
     Ok(report)
 }
+
+/// Instance slots of each lane where nothing is served: components are tried out one by one.
+const TRIAL_SLOTS: u32 = 32;
 
 /// Everything below the registry.
 struct Ground {

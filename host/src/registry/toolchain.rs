@@ -49,42 +49,65 @@ impl fmt::Display for Missing {
 /// Everything that `command`, run in `folder`, needs and does not find.
 pub(super) async fn missing(folder: &Path, command: &str) -> Vec<Missing> {
     let mut missing: Vec<Missing> = Vec::new();
-    for words in simple_commands(command) {
-        let found = lacking(folder, &words).await;
+    for started in simple_commands(command) {
+        let found = lacking(folder, &started).await;
         missing.extend(found.filter(|new| !missing.contains(new)));
     }
     missing
 }
 
+/// One program that a shell line starts, as far as words show it.
+struct Started<'c> {
+    /// What is assigned before its name: its variables.
+    variables: Vec<(&'c str, &'c str)>,
+    /// Its name and arguments.
+    words: Vec<&'c str>,
+}
+
+impl<'c> Started<'c> {
+    fn read(part: &'c str) -> Self {
+        let assigned = |word: &'c str| word.split_once('=').filter(|(name, _)| !name.contains(['-', '/', '"']));
+        let variables = part.split_whitespace().map_while(assigned).collect::<Vec<_>>();
+        let words = part.split_whitespace().skip(variables.len()).collect();
+        Self { variables, words }
+    }
+
+    /// The value of an option, as `--name value` or `--name=value`.
+    fn option(&self, name: &str) -> Option<&'c str> {
+        self.words.iter().enumerate().find_map(|(at, word)| match word.strip_prefix(name)? {
+            "" => self.words.get(at + 1).copied(),
+            rest => rest.strip_prefix('='),
+        })
+    }
+
+    /// What another program says in its place. `None` when it fails or does not answer: then nothing is known.
+    async fn output(&self, folder: &Path, program: &str, words: &[&str]) -> Option<String> {
+        let mut command = Command::new(program);
+        command.args(words).envs(self.variables.iter().copied());
+        command.current_dir(folder).stdin(Stdio::null()).kill_on_drop(true);
+        let output = timeout(PATIENCE, command.output()).await.ok()?.ok()?;
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+}
+
 /// The first thing that one command lacks.
-async fn lacking(folder: &Path, words: &[&str]) -> Option<Missing> {
-    let program = *words.first()?;
+async fn lacking(folder: &Path, started: &Started<'_>) -> Option<Missing> {
+    let program = *started.words.first()?;
     let (_, install) = PROGRAMS.iter().find(|(name, _)| *name == program)?;
     if !on_path(program) {
         return Some(Missing { what: format!("the program `{program}`"), install: (*install).to_owned() });
     }
     match program {
-        "cargo" => rust_target(folder, option(words, "--target")?).await,
-        "python3" | "python" => python_module(folder, program, option(words, "-m")?).await,
+        "cargo" => rust_target(folder, started, started.option("--target")?).await,
+        "python3" | "python" => python_module(folder, started, program, started.option("-m")?).await,
         "node" | "npx" => node_packages(folder),
         _ => None,
     }
 }
 
-/// The simple commands of a shell line, as words: enough to see which programs it starts.
-fn simple_commands(command: &str) -> impl Iterator<Item = Vec<&str>> {
-    command.split(['&', '|', ';', '\n', '(', ')']).map(|part| {
-        let is_assignment = |word: &&str| word.split_once('=').is_some_and(|(name, _)| !name.contains(['-', '/', '"']));
-        part.split_whitespace().skip_while(is_assignment).collect()
-    })
-}
-
-/// The value of an option, as `--name value` or `--name=value`.
-fn option<'c>(words: &[&'c str], name: &str) -> Option<&'c str> {
-    words.iter().enumerate().find_map(|(at, word)| match word.strip_prefix(name)? {
-        "" => words.get(at + 1).copied(),
-        rest => rest.strip_prefix('='),
-    })
+/// The simple commands of a shell line: enough to see which programs it starts.
+fn simple_commands(command: &str) -> impl Iterator<Item = Started<'_>> {
+    command.split(['&', '|', ';', '\n', '(', ')']).map(Started::read)
 }
 
 fn on_path(program: &str) -> bool {
@@ -94,8 +117,8 @@ fn on_path(program: &str) -> bool {
 }
 
 /// Rust's standard library for a target. Asked of the compiler that the folder's own settings choose.
-async fn rust_target(folder: &Path, target: &str) -> Option<Missing> {
-    let libraries = output(folder, "rustc", &["--print", "target-libdir", "--target", target]).await?;
+async fn rust_target(folder: &Path, started: &Started<'_>, target: &str) -> Option<Missing> {
+    let libraries = started.output(folder, "rustc", &["--print", "target-libdir", "--target", target]).await?;
     let there = fs::read_dir(libraries.trim()).is_ok_and(|mut files| files.next().is_some());
     (!there).then(|| Missing {
         what: format!("Rust's standard library for {target}"),
@@ -103,9 +126,10 @@ async fn rust_target(folder: &Path, target: &str) -> Option<Missing> {
     })
 }
 
-async fn python_module(folder: &Path, python: &str, module: &str) -> Option<Missing> {
+/// A module that this Python is to run, with the variables that say where it looks.
+async fn python_module(folder: &Path, started: &Started<'_>, python: &str, module: &str) -> Option<Missing> {
     let look = "import importlib.util, sys; print(importlib.util.find_spec(sys.argv[1]) is not None)";
-    let found = output(folder, python, &["-c", look, module]).await?;
+    let found = started.output(folder, python, &["-c", look, module]).await?;
     (found.trim() == "False").then(|| Missing {
         what: format!("the Python module `{module}`"),
         install: format!("{python} -m pip install {}", module.replace('_', "-")),
@@ -122,14 +146,6 @@ fn node_packages(folder: &Path) -> Option<Missing> {
     })
 }
 
-/// What a program says. `None` when it fails or does not answer: then nothing is known.
-async fn output(folder: &Path, program: &str, words: &[&str]) -> Option<String> {
-    let mut command = Command::new(program);
-    command.args(words).current_dir(folder).stdin(Stdio::null()).kill_on_drop(true);
-    let output = timeout(PATIENCE, command.output()).await.ok()?.ok()?;
-    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -137,10 +153,11 @@ mod tests {
     #[test]
     fn programs_and_their_options_are_found_in_a_line_for_the_shell() {
         let line = "cd x && GOOS=wasip1 go build -o=a . ; python3 -m ziglang cc --target=wasm32-wasi";
-        let commands: Vec<_> = simple_commands(line).filter(|words| !words.is_empty()).collect();
-        assert_eq!(commands[1], ["go", "build", "-o=a", "."]);
-        assert_eq!((commands.len(), option(&commands[2], "-m")), (3, Some("ziglang")));
-        assert_eq!(option(&commands[2], "--target"), Some("wasm32-wasi"));
+        let commands: Vec<_> = simple_commands(line).filter(|started| !started.words.is_empty()).collect();
+        assert_eq!(commands[1].words, ["go", "build", "-o=a", "."]);
+        assert_eq!(commands[1].variables, [("GOOS", "wasip1")]);
+        assert_eq!((commands.len(), commands[2].option("-m")), (3, Some("ziglang")));
+        assert_eq!(commands[2].option("--target"), Some("wasm32-wasi"));
     }
 
     async fn told(command: &str) -> Vec<String> {
@@ -160,6 +177,16 @@ mod tests {
         let rust = told("cargo build --target x86_64-unknown-redox").await;
         assert_eq!(rust.len(), 1, "{rust:?}");
         assert!(rust[0].ends_with("rustup target add x86_64-unknown-redox"), "{rust:?}");
+    }
+
+    #[tokio::test]
+    async fn a_module_that_the_plugin_brings_along_is_looked_for_where_the_command_does() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir_all(folder.path().join("beside/a_builder_of_its_own")).unwrap();
+        fs::write(folder.path().join("beside/a_builder_of_its_own/__init__.py"), "").unwrap();
+        let command = "PYTHONPATH=beside python3 -m a_builder_of_its_own";
+        assert_eq!(missing(folder.path(), command).await, []);
+        assert_eq!(missing(folder.path(), "python3 -m a_builder_of_its_own").await.len(), 1);
     }
 
     #[tokio::test]

@@ -2,6 +2,7 @@
 
 pub mod frames;
 mod list;
+pub mod manifests;
 pub mod requests;
 pub mod slow;
 mod socket;

@@ -247,6 +247,8 @@ pub(crate) async fn g_40_ten_thousand_calls_of_one_request() {
         assert_eq!((count(&answer, "200"), count(&answer, "ConnectionLimitReached")), (256, 9744), "{answer:?}");
         assert_eq!(upstream.heads().len(), 256 * (plugin + 1));
     }
+    let fan = scene.get(&format!("/p0/fan?n=40&url={}", encoded(&upstream.url()))).await;
+    assert_eq!(fan.text().matches("200").count(), 40, "more than may run at once wait: {fan:?}");
     scene.end().await;
 }
 

@@ -20,6 +20,8 @@ use tokio::{
 };
 use wasmbay_tests::client::{Connection, HANG, Protocol, Sent};
 
+use crate::python;
+
 /// The longest that a toolchain, or compiling what it made, may take: the first use of one builds its libraries.
 const PATIENCE: Duration = Duration::from_secs(15 * 60);
 
@@ -28,7 +30,7 @@ pub(crate) struct Language {
     /// As `--lang` has it.
     pub(crate) name: &'static str,
     /// A file, a text in it and what an author writes instead.
-    pub(crate) edit: Edit,
+    pub(crate) edit: Edit<'static>,
     /// What becomes of an error that nobody caught.
     pub(crate) failing: Failing,
     /// What the log must have of it.
@@ -36,15 +38,17 @@ pub(crate) struct Language {
 }
 
 /// A file, a text in it, and another text.
-pub(crate) type Edit = (&'static str, &'static str, &'static str);
+pub(crate) type Edit<'a> = (&'a str, &'a str, &'a str);
 
 /// What becomes of an error that nobody caught.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Failing {
     /// The plugin crashes.
     Trap,
-    /// The language's framework answers.
+    /// What comes with the template answers, by a problem.
     Answered,
+    /// The author's own framework answers, in its own words.
+    Framework(&'static str),
 }
 
 /// Somebody with a plugin.
@@ -67,8 +71,15 @@ impl Author {
         }
         if author.plugin.join("Cargo.toml").exists() {
             // Versions that are fetched already; cargo puts the plugin's own name into it.
-            let lock = concat!(env!("CARGO_MANIFEST_DIR"), "/../plugins/echo/Cargo.lock");
+            let lock = concat!(env!("CARGO_MANIFEST_DIR"), "/../plugins/items/Cargo.lock");
             fs::copy(lock, author.plugin.join("Cargo.lock"))?;
+        }
+        if author.plugin.join("requirements.txt").exists() {
+            // The same for Python: what a test application requires, and which versions that is.
+            let (built, to) = (python::applications(), author.plugin.join("target"));
+            fs::copy(built.join("fastapi/requirements.txt"), author.plugin.join("requirements.txt"))?;
+            fs::create_dir(&to)?;
+            fs::copy(built.join("fastapi.lock"), to.join("requirements.lock"))?;
         }
         Ok(author)
     }
@@ -106,11 +117,16 @@ impl Author {
     }
 
     /// Changes a file.
-    pub(crate) fn edits(&self, (file, from, to): Edit) -> anyhow::Result<()> {
+    pub(crate) fn edits(&self, (file, from, to): Edit<'_>) -> anyhow::Result<()> {
         let path = self.plugin.join(file);
         let text = fs::read_to_string(&path)?;
         ensure!(text.contains(from), "{file} has no {from:?}");
         Ok(fs::write(&path, text.replace(from, to))?)
+    }
+
+    /// Writes a file anew.
+    pub(crate) fn writes(&self, file: &str, text: &str) -> anyhow::Result<()> {
+        Ok(fs::write(self.plugin.join(file), text)?)
     }
 
     /// `wasmbay serve`.

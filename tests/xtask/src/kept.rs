@@ -29,7 +29,7 @@ impl Kept<'_> {
     /// under `source` and `uses`, the folders outside of it that it is built with.
     ///
     /// `fill` is handed the folder to fill and cargo's target folder, which keeps dependencies only: what was built of
-    /// `source`'s own packages is removed first.
+    /// `source`'s own packages, if it is a workspace, is removed first.
     ///
     /// # Errors
     ///
@@ -52,7 +52,9 @@ impl Kept<'_> {
         if !folder.exists() {
             // A toolchain made anew has the same version and another std, which cargo would not notice.
             let target_dir = self.place.cache.join("wasm-target").join(&self.toolchain.key);
-            self.forget(source, &target_dir)?;
+            if source.join("Cargo.toml").exists() {
+                self.forget(source, &target_dir)?;
+            }
             make_whole(&folder, |unfinished| fill(unfinished, &target_dir))?;
         }
         Ok(folder)
@@ -85,6 +87,9 @@ impl Kept<'_> {
     }
 }
 
+/// Folders of what cargo and Python make beside sources.
+const BUILT: [&str; 2] = ["target", "__pycache__"];
+
 /// Every file under `folder` but build products, as name and content, in a fixed order.
 fn sources_of(folder: &Path) -> std::io::Result<Vec<String>> {
     let mut entries = fs::read_dir(folder)?.collect::<Result<Vec<_>, _>>()?;
@@ -92,7 +97,7 @@ fn sources_of(folder: &Path) -> std::io::Result<Vec<String>> {
     let mut sources = Vec::new();
     for entry in entries {
         if entry.file_type()?.is_dir() {
-            if entry.file_name() != "target" {
+            if !BUILT.iter().any(|name| entry.file_name() == *name) {
                 sources.extend(sources_of(&entry.path())?);
             }
         } else {
@@ -113,8 +118,10 @@ mod tests {
         fs::create_dir_all(folder.path().join("one/src")).unwrap();
         fs::write(folder.path().join("one/src/lib.rs"), "a").unwrap();
         let before = sources_of(folder.path()).unwrap();
-        fs::create_dir_all(folder.path().join("target")).unwrap();
-        fs::write(folder.path().join("target/out"), "").unwrap();
+        for built in BUILT {
+            fs::create_dir_all(folder.path().join(built)).unwrap();
+            fs::write(folder.path().join(built).join("out"), "").unwrap();
+        }
         assert_eq!(sources_of(folder.path()).unwrap(), before);
         fs::write(folder.path().join("one/src/lib.rs"), "b").unwrap();
         assert_ne!(sources_of(folder.path()).unwrap(), before);

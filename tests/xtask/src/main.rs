@@ -7,6 +7,7 @@ mod kept;
 mod languages;
 mod place;
 mod plugins;
+mod python;
 mod readme;
 mod sdk;
 mod steps;

@@ -19,6 +19,9 @@ const OWN_TARGET: &str = "target/";
 /// How a plugin's package says that it is made with the SDK.
 const SDK: &str = "\"../../sdk/rust\"";
 
+/// What builds plugins in Python, as their commands name it.
+const PYTHON_SDK: &str = "sdk/python";
+
 /// Which folder cargo builds plugins in.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Build {
@@ -41,12 +44,17 @@ pub(crate) fn build(place: &Place, steps: &Steps, toolchain: &Toolchain, build: 
         for plugin in folders_of(&folder)? {
             step.say(&plugin.file_name().unwrap_or_default().to_string_lossy());
             let (component, command) = read(&plugin.join("plugin.toml"))?;
+            if build == Build::InPlace && command.as_ref().is_some_and(|it| it.contains(PYTHON_SDK)) && !has_python() {
+                step.keep(&format!("{} is left out: it takes Python 3.11 or later with pip", plugin.display()));
+                continue;
+            }
             let shared = component.strip_prefix(OWN_TARGET).filter(|_| build == Build::Shared);
             match (command, shared) {
                 (Some(command), Some(built)) if command.contains(IN_PLACE) => {
                     build_shared(&kept, &plugin, &command, built)?;
                 }
-                (Some(command), _) => run(&kept, &plugin, &command)?,
+                (Some(command), Some(built)) => build_kept(&kept, &plugin, &command, built)?,
+                (Some(command), None) => run(&kept, &plugin, &command)?,
                 (None, _) => {}
             }
             let component = plugin.join(component);
@@ -69,6 +77,26 @@ fn build_shared(kept: &Kept, plugin: &Path, command: &str, built: &str) -> anyho
     })?;
     let to = plugin.join(OWN_TARGET).join(built);
     place_file(&folder.join("component"), &to).with_context(|| format!("cannot write {}", to.display()))
+}
+
+/// Builds where the manifest says by something other than cargo, and keeps the component, whose path in the plugin's target
+/// folder is `built`.
+fn build_kept(kept: &Kept, plugin: &Path, command: &str, built: &str) -> anyhow::Result<()> {
+    let to = plugin.join(OWN_TARGET).join(built);
+    let builder = kept.place.root.join(PYTHON_SDK);
+    let uses: &[&Path] = if command.contains(PYTHON_SDK) { &[&builder] } else { &[] };
+    let folder = kept.folder("plugins", plugin, uses, |folder, _| {
+        run(kept, plugin, command)?;
+        fs::copy(&to, folder.join("component")).with_context(|| format!("{} was not built", to.display()))?;
+        Ok(())
+    })?;
+    place_file(&folder.join("component"), &to).with_context(|| format!("cannot write {}", to.display()))
+}
+
+/// Whether this machine has what builds plugins in Python. Only their own tests cannot go without.
+fn has_python() -> bool {
+    let look = "import pip, sys; sys.exit(sys.version_info < (3, 11))";
+    Command::new("python3").args(["-c", look]).output().is_ok_and(|looked| looked.status.success())
 }
 
 /// Whether a plugin is made with the SDK, whose sources are then its own as well.
@@ -131,7 +159,7 @@ mod tests {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap();
         for plugin in folders_of(&root.join("plugins")).unwrap() {
             let (component, command) = read(&plugin.join("plugin.toml")).unwrap();
-            if let Some(command) = command {
+            if let Some(command) = command.filter(|command| command.starts_with("cargo ")) {
                 assert!(component.starts_with(OWN_TARGET), "{component}");
                 let shared = in_folder(&command, Path::new("/some where"));
                 assert!(shared.ends_with(" --target-dir '/some where'"), "{shared}");

@@ -107,6 +107,14 @@ impl Step {
         }
     }
 
+    /// Says something that stays.
+    pub(crate) fn keep(&self, what: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| eprintln!("       {what}")),
+            None => eprintln!("       {what}"),
+        }
+    }
+
     /// Runs a command, its last line shown beside the spinner.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ use crate::{
     guests as test_guests, languages,
     place::Place,
     plugins::{self, Build},
-    readme, sdk,
+    python, readme, sdk,
     steps::Steps,
     toolchain::Toolchain,
 };
@@ -122,6 +122,7 @@ struct Built {
     plugins: PathBuf,
     readme: PathBuf,
     languages: PathBuf,
+    python: PathBuf,
 }
 
 impl Built {
@@ -130,16 +131,18 @@ impl Built {
         let plugins = plugins::build(place, steps, toolchain, Build::Shared)?;
         let readme = readme::build(place, steps, toolchain)?;
         let languages = languages::ensure(place, steps, toolchain)?;
-        Ok(Self { guests, plugins, readme, languages })
+        let python = python::ensure(place, steps)?;
+        Ok(Self { guests, plugins, readme, languages, python })
     }
 
     /// What tests and benches are told.
-    fn variables(self, place: &Place, profile: &str) -> [(&'static str, PathBuf); 5] {
+    fn variables(self, place: &Place, profile: &str) -> [(&'static str, PathBuf); 6] {
         [
             ("WASMBAY_GUESTS", self.guests),
             ("WASMBAY_PLUGINS", self.plugins),
             ("WASMBAY_README", self.readme),
             ("WASMBAY_LANGUAGES", self.languages),
+            ("WASMBAY_PYTHON", self.python),
             ("WASMBAY_BIN", place.target.join(profile).join("wasmbay")),
         ]
     }

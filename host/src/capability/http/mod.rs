@@ -11,6 +11,7 @@ mod leaving;
 pub mod limits;
 mod names;
 mod pool;
+mod target;
 mod tenant;
 mod tls;
 mod trouble;
@@ -21,24 +22,26 @@ use std::{
     net::SocketAddr,
     path::Path,
     sync::{Arc, Mutex, PoisonError, Weak},
+    task::{Context, Waker},
     time::Duration,
 };
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, Uri, header, uri::PathAndQuery};
+use futures_util::future::{Either, maybe_done};
+use http::{Request, Response};
 use http_body_util::{BodyExt as _, combinators::UnsyncBoxBody};
 use ipnet::IpNet;
 use tokio::{
     sync::Semaphore,
     time::{Instant, interval, timeout, timeout_at},
 };
-use url::Host;
 
 use self::{
     addresses::Addresses,
     arriving::Awaited,
     exchange::Exchange,
     names::Servers,
+    target::{Target, address},
     tenant::{Share, Tenant},
     tls::Tls,
 };
@@ -49,12 +52,8 @@ pub use self::{
     trouble::{NameTrouble, Trouble},
     wire::HEAD_BYTES,
 };
-use super::{Caller, Ways, hops, plugins, trace::TRACEPARENT};
-use crate::{
-    body::Body,
-    config::Origin,
-    failure::{Code, Failure},
-};
+use super::{Caller, Ways, hops, trace::TRACEPARENT};
+use crate::{body::Body, config::Origin};
 
 /// A response's body; an error in it is why it broke off.
 pub type Answer = UnsyncBoxBody<Bytes, Trouble>;
@@ -126,21 +125,38 @@ impl Outbound {
         Arc::clone(tenants.entry(Arc::clone(name)).or_insert_with(make))
     }
 
-    async fn send(
+    /// Takes a place in line for a call, and says what is left to do for it.
+    ///
+    /// The place is that of the moment of the call: a guest that reads its responses in the order of its calls would
+    /// otherwise wait for a call without a seat while its own later ones, unread, hold them.
+    fn depart(
         &self,
         caller: &Caller,
         origin: Origin,
         mut request: Request<Body>,
         waits: Waits,
-    ) -> Result<Response<Answer>, Trouble> {
+    ) -> Result<impl Future<Output = Result<Response<Answer>, Trouble>> + Send + use<>, Trouble> {
         address(&mut request, &origin)?;
         hops::stamp(request.headers_mut(), caller.hop + 1);
         caller.allowance.begin()?;
         let tenant = self.tenant(&caller.tenant);
         let deadline = Instant::now() + waits.for_connection();
-        let seat = async { tenant.seat(&origin, caller.allowance.turn().await, &self.0.gate).await };
-        let seat = timeout_at(deadline, seat).await.map_err(|_| Trouble::ConnectTimeout(origin.to_string()))?;
-        Exchange { tenant, origin, seat, waits, deadline }.run(request).await
+        let seat = Arc::clone(&tenant).seat(origin.clone(), caller.allowance.clone(), Arc::clone(&self.0.gate));
+        let seat = in_line(seat);
+        Ok(async move {
+            let seat = timeout_at(deadline, seat).await.map_err(|_| Trouble::ConnectTimeout(origin.to_string()))?;
+            Exchange { tenant, origin, seat, waits, deadline }.run(request).await
+        })
+    }
+}
+
+/// Begins to wait at once. Who polls it after is woken, as always.
+fn in_line<F: Future>(waiting: F) -> impl Future<Output = F::Output> {
+    let mut waiting = Box::pin(maybe_done(waiting));
+    let _ = waiting.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    async move {
+        waiting.as_mut().await;
+        waiting.as_mut().take_output().expect("taken once, after its end")
     }
 }
 
@@ -156,57 +172,37 @@ async fn sweep(inner: Weak<Inner>) {
     }
 }
 
-/// Sends one outbound request.
+/// Sends one outbound request. The call takes its place in line now, whenever the future is polled.
 ///
 /// # Errors
 /// [`Trouble::Denied`] before anything is resolved or connected. A response that breaks off later does so in its body.
 ///
 /// # Cancel safety
 /// Dropping the future, or the response's body before its end, cancels the request, and the callee with it.
-pub(crate) async fn send(
-    caller: &Caller,
-    ways: &Ways,
+pub(crate) fn send(
+    caller: Caller,
+    ways: Ways,
     mut request: Request<Body>,
     waits: Waits,
-) -> Result<Response<Answer>, Trouble> {
+) -> impl Future<Output = Result<Response<Answer>, Trouble>> + Send + 'static {
     // A guest that knows of traces has said so itself.
     request.headers_mut().entry(TRACEPARENT).or_insert_with(|| caller.trace.header());
-    let (plugin, uri) = (&caller.manifest.name, request.uri());
-    let (scheme, authority) = (uri.scheme_str().unwrap_or_default(), uri.authority().map_or("", |text| text.as_str()));
-    let origin = Origin::read(scheme, authority)
-        .map_err(|why| Trouble::BadTarget(format!("{plugin} may not call {scheme}://{authority}: the target {why}")))?;
-    if let Host::Domain(name) = &origin.host
-        && let Some(callee) = plugins::callee(name)
-    {
-        let callee = callee.to_owned();
-        return call_plugin(caller, ways, &callee, request, waits).await;
-    }
-    if !caller.manifest.grants.http.iter().any(|granted| granted.grants(&origin)) {
-        return Err(Trouble::Denied(format!("{plugin} may not call {origin}: add \"{origin}\" to grants.http")));
-    }
-    if caller.hop >= plugins::HOP_LIMIT {
-        return Err(Trouble::Loop);
-    }
-    ways.outbound.send(caller, origin, request, waits).await
+    let target = Target::of(&caller, request.uri());
+    let on_its_way = target.and_then(|target| match target {
+        Target::Plugin(callee) => Ok(Either::Left(call_plugin(caller, ways, callee, request, waits))),
+        Target::Server(origin) => Ok(Either::Right(ways.outbound.depart(&caller, origin, request, waits)?)),
+    });
+    async move { on_its_way?.await }
 }
 
 async fn call_plugin(
-    caller: &Caller,
-    ways: &Ways,
-    callee: &str,
+    caller: Caller,
+    ways: Ways,
+    callee: String,
     request: Request<Body>,
     waits: Waits,
 ) -> Result<Response<Answer>, Trouble> {
-    if !caller.manifest.grants.plugins.iter().any(|granted| granted == callee) {
-        let plugin = &caller.manifest.name;
-        return Err(Trouble::Denied(format!(
-            "{plugin} may not call the plugin {callee}: add \"{callee}\" to grants.plugins"
-        )));
-    }
-    if caller.hop >= plugins::HOP_LIMIT {
-        return Err(Failure::plain(Code::Loop).into());
-    }
-    let answer = ways.plugins.call(caller, callee, request);
+    let answer = ways.plugins.call(&caller, &callee, request);
     // Without a word of its own, a caller waits as long as its own deadline, which the callee inherits.
     let answered = match waits.first_byte {
         Some(_) => timeout(waits.for_head(), answer).await.map_err(|_| Trouble::HeadTimeout)?,
@@ -219,46 +215,21 @@ async fn call_plugin(
     })
 }
 
-/// Writes the target as servers want it: just the path, and the host as it was read.
-fn address(request: &mut Request<Body>, origin: &Origin) -> Result<(), Trouble> {
-    if request.method() == Method::CONNECT {
-        return Err(Trouble::BadMethod);
-    }
-    let path = request.uri().path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
-    let is_asterisk = path.as_str() == "*" && request.method() == Method::OPTIONS;
-    if !path.as_str().starts_with('/') && !is_asterisk {
-        return Err(Trouble::BadTarget(format!("the target {path} does not begin with a slash")));
-    }
-    *request.uri_mut() = Uri::from(path);
-    let host = HeaderValue::try_from(origin.authority()).expect("letters, digits and signs of an authority");
-    request.headers_mut().insert(header::HOST, host);
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt as _;
+
     use super::*;
-    use crate::body;
 
-    fn addressed(method: &str, path: &str) -> Result<Request<Body>, Trouble> {
-        let uri =
-            Uri::builder().scheme("http").authority("A.Example:80").path_and_query(path).build().expect("a target");
-        let origin = Origin::read("http", "A.Example:80").expect("an origin");
-        let mut request = Request::builder().method(method).uri(uri).body(body::empty()).expect("a request");
-        request.headers_mut().insert(header::HOST, HeaderValue::from_static("evil.example"));
-        address(&mut request, &origin).map(|()| request)
-    }
-
-    #[test]
-    fn the_host_is_the_one_that_was_checked() {
-        let request = addressed("GET", "/a?b=c").expect("a good target");
-        assert_eq!(request.uri().to_string(), "/a?b=c");
-        let hosts: Vec<_> = request.headers().get_all(header::HOST).iter().collect();
-        assert_eq!(hosts, ["a.example"]);
-    }
-
-    #[test]
-    fn tunnels_are_refused() {
-        assert!(matches!(addressed("CONNECT", "/"), Err(Trouble::BadMethod)));
+    #[tokio::test]
+    async fn places_in_line_are_those_of_the_calls_not_of_the_polls() {
+        let gate = Arc::new(Semaphore::new(1));
+        let held = Arc::clone(&gate).acquire_owned().await;
+        let [first, mut second] = [(); 2].map(|()| Box::pin(in_line(Arc::clone(&gate).acquire_owned())));
+        assert!((&mut second).now_or_never().is_none());
+        drop(held);
+        assert!((&mut second).now_or_never().is_none(), "the second went before the first");
+        drop(first.await);
+        assert!(second.await.is_ok());
     }
 }

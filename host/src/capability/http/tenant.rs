@@ -14,7 +14,7 @@ use tokio::{
 use url::Host;
 
 use super::{
-    Trouble,
+    Allowance, Trouble,
     addresses::Addresses,
     leaving::Leaving,
     limits::{IDLE_PER_TENANT, PER_ORIGIN, PER_TENANT, SHORTEST},
@@ -83,12 +83,13 @@ impl Tenant {
     }
 
     /// Waits for a seat: at the narrowest gate first, so that who waits there holds nothing of the others'.
-    pub(super) async fn seat(&self, origin: &Origin, request: OwnedSemaphorePermit, host: &Arc<Semaphore>) -> Seat {
+    pub(super) async fn seat(self: Arc<Self>, origin: Origin, request: Allowance, host: Arc<Semaphore>) -> Seat {
         let open = "the gates are never closed";
-        let _origin = self.gate_of(origin).acquire_owned().await.expect(open);
+        let _request = request.turn().await;
+        let _origin = self.gate_of(&origin).acquire_owned().await.expect(open);
         let _tenant = Arc::clone(&self.gate).acquire_owned().await.expect(open);
-        let _host = Arc::clone(host).acquire_owned().await.expect(open);
-        Seat { _origin, _tenant, _host, _request: request }
+        let _host = host.acquire_owned().await.expect(open);
+        Seat { _origin, _tenant, _host, _request }
     }
 
     fn gate_of(&self, origin: &Origin) -> Arc<Semaphore> {

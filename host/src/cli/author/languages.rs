@@ -13,7 +13,7 @@ pub enum Language {
     /// WebAssembly text: nothing to install, one file.
     #[value(alias = "wat")]
     Text,
-    /// Rust, as a component of wasi:http.
+    /// Rust: handlers made with the SDK.
     #[value(alias = "rs")]
     Rust,
     /// C, as a CGI command.
@@ -31,6 +31,9 @@ pub enum Language {
     /// TypeScript: a fetch handler.
     #[value(name = "typescript", alias = "ts")]
     TypeScript,
+    /// Python: any ASGI or WSGI application; the template is FastAPI's.
+    #[value(alias = "py")]
+    Python,
 }
 
 impl Language {
@@ -38,13 +41,14 @@ impl Language {
     fn folders(self) -> &'static [(&'static str, &'static str)] {
         match self {
             Self::Text => &[("templates/text/", "")],
-            Self::Rust => &[("templates/rust/", "")],
+            Self::Rust => &[("templates/rust/", ""), ("rust/", "wasmbay/")],
             Self::C => &[("templates/c/", "")],
             Self::Zig => &[("templates/zig/", "")],
             Self::AssemblyScript => &[("templates/assemblyscript/", "")],
             Self::Go => &[("templates/go/", "")],
             Self::JavaScript => &[("templates/javascript/", ""), ("js/", "wasmbay/")],
             Self::TypeScript => &[("templates/typescript/", ""), ("js/", "wasmbay/")],
+            Self::Python => &[("templates/python/", ""), ("python/", "wasmbay/")],
         }
     }
 
@@ -52,6 +56,17 @@ impl Language {
     pub(super) fn install(self) -> Option<&'static str> {
         match self {
             Self::AssemblyScript | Self::JavaScript | Self::TypeScript => Some("npm install"),
+            _ => None,
+        }
+    }
+
+    /// What an author has to know before choosing to go on with the template.
+    pub(super) fn note(self) -> Option<&'static str> {
+        match self {
+            Self::Python => Some(
+                "an ASGI application speaks wasi:http 0.3: a host serves it where `wasi_http_03` is on, as it is with one tenant\n\
+                 a WSGI application speaks 0.2 and is served everywhere: write `wsgi` for `asgi` in [build] of plugin.toml",
+            ),
             _ => None,
         }
     }

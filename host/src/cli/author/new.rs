@@ -55,6 +55,7 @@ fn write(folder: &Path, files: Vec<(String, String)>) -> Result<Vec<String>, Dia
 fn told(folder: &Path, written: &[String], language: Language) -> String {
     let mut text = format!("wrote {}\n", folder.display());
     written.iter().for_each(|file| text += &format!("  {file}\n"));
+    language.note().into_iter().for_each(|note| text += &format!("{note}\n"));
     text += &format!("next:\n  cd {}\n", folder.display());
     language.install().into_iter().for_each(|line| text += &format!("  {line}\n"));
     text + "  wasmbay test     build it and run its checks\n  wasmbay dev .    serve it, and build it again when you edit\n"
@@ -75,6 +76,13 @@ mod tests {
         fs::write(folder.join("README.md"), "mine").unwrap();
         assert_eq!(run("hello", Language::Text, dir.path()), Exit::Faults);
         assert_eq!(fs::read_to_string(folder.join("README.md")).unwrap(), "mine");
+    }
+
+    #[test]
+    fn what_is_served_only_where_an_operator_allows_it_says_so() {
+        let said = told(Path::new("p"), &["plugin.toml".into()], Language::Python);
+        assert!(said.contains("wasi_http_03") && said.contains("`wsgi`"), "{said}");
+        assert!(said.ends_with(&told(Path::new("p"), &[], Language::Text).replace("wrote p\n", "")), "{said}");
     }
 
     #[test]

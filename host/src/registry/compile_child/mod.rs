@@ -42,7 +42,8 @@ impl Default for CompileLimits {
             // memory is what costs the machine something; this wall stops a runaway between two looks at it.
             address_space: 6 << 30,
             cpu: Duration::from_secs(60),
-            wall: Duration::from_secs(90),
+            // For a child that hangs without working: at low priority on a busy machine, an interpreter takes minutes.
+            wall: Duration::from_secs(600),
             output: 512 << 20,
         }
     }

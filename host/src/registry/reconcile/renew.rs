@@ -17,7 +17,7 @@ use crate::registry::{
 };
 
 /// The longest a revision may take to load. Longer than the compile child may live.
-const LOAD_TIMEOUT: Duration = Duration::from_secs(120);
+const LOAD_TIMEOUT: Duration = Duration::from_secs(660);
 
 /// How long a folder's files may keep changing before that counts as a fault.
 const PATIENCE: Duration = Duration::from_secs(15);

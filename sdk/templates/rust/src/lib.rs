@@ -1,41 +1,57 @@
-//! {{name}}: a wasi:http 0.2 component. `plugin.toml` says which requests come here.
+//! {{name}}: `plugin.toml` says which requests come here, `routes!` which function answers.
 
-mod http;
+use wasmbay_sdk::prelude::*;
 
-use http::{Request, Response};
+#[derive(Deserialize)]
+struct Greeting {
+    times: Option<usize>,
+}
 
-struct Plugin;
-wasip2::http::proxy::export!(Plugin);
-
-impl wasip2::exports::http::incoming_handler::Guest for Plugin {
-    fn handle(request: http::Incoming, out: http::Outcome) {
-        let request = Request::new(request);
-        match request.route() {
-            "/{{name}}/hello/{who}" => hello(&request).send(out),
-            "/{{name}}/sum" => sum(request).send(out),
-            "/{{name}}/echo" => http::echo(request, out),
-            "/{{name}}/fail" => panic!("nobody catches this: it is a failure of the plugin, and its log says where"),
-            _ => Response::problem(404, "Not Found", "There is no such path.").send(out),
-        }
-    }
+#[derive(Deserialize, Serialize)]
+struct Sum {
+    sum: f64,
 }
 
 /// `GET /{{name}}/hello/{who}?times=N`
-fn hello(request: &Request) -> Response {
-    let times = request.query("times").and_then(|times| times.parse().ok()).unwrap_or(1);
-    Response::text(format!("hello {}\n", request.param("who")).repeat(times))
+#[get("/{{name}}/hello/{who}")]
+async fn hello(Path(who): Path<String>, Query(greeting): Query<Greeting>) -> String {
+    format!("hello {who}\n").repeat(greeting.times.unwrap_or(1))
 }
 
 /// `POST /{{name}}/sum` with a JSON list of numbers.
-fn sum(request: Request) -> Response {
-    match numbers(&String::from_utf8_lossy(&request.body())) {
-        Some(numbers) => Response::json(format!("{{\"sum\":{}}}\n", numbers.iter().sum::<f64>())),
-        None => Response::problem(400, "Bad Request", "The body is not a list of numbers."),
-    }
+#[post("/{{name}}/sum")]
+async fn sum(Json(numbers): Json<Vec<f64>>) -> Json<Sum> {
+    Json(Sum { sum: numbers.iter().sum() })
 }
 
-/// A list of numbers. For more of JSON, add the crate `serde_json`.
-fn numbers(json: &str) -> Option<Vec<f64>> {
-    let list = json.trim().strip_prefix('[')?.strip_suffix(']')?;
-    list.split(',').map(|number| number.trim().parse().ok()).collect()
+/// Sends a request's body back, piece by piece: its size does not matter.
+#[post("/{{name}}/echo")]
+async fn echo(headers: HeaderMap, body: Body) -> Response {
+    let mut response = Response::new(body);
+    if let Some(kind) = headers.get("content-type") {
+        response.headers_mut().insert("content-type", kind.clone());
+    }
+    response
+}
+
+/// Nobody catches this: it is a failure of the plugin, and its log says where.
+#[get("/{{name}}/fail")]
+async fn fail() -> String {
+    panic!("nobody catches this")
+}
+
+routes!(hello, sum, echo, fail);
+
+#[cfg(test)]
+mod tests {
+    use wasmbay_sdk::testing::Client;
+
+    use super::*;
+
+    #[test]
+    fn greets_and_adds() {
+        let client = Client::new(PLUGIN);
+        assert_eq!(client.get("/{{name}}/hello/Ada?times=2").text(), "hello Ada\nhello Ada\n");
+        assert_eq!(client.post_json("/{{name}}/sum", &[1.0, 2.5]).json::<Sum>().sum, 3.5);
+    }
 }

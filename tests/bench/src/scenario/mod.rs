@@ -23,7 +23,7 @@ pub(crate) enum Scenario {
     Lanes,
     /// A plugin replaced under load, again and again.
     Swap,
-    /// What attacks by clients cost.
+    /// What attacks cost, and how soon they meet their limits.
     Hostile,
 }
 
@@ -33,7 +33,7 @@ impl Scenario {
         match self {
             Self::Lanes => lanes::CASES,
             Self::Swap => &[swap::CASE],
-            Self::Hostile => &[hostile::CASE],
+            Self::Hostile => hostile::CASES,
         }
     }
 
@@ -60,7 +60,7 @@ impl Scenario {
         match self {
             Self::Lanes => lanes::run(bench, case).await,
             Self::Swap => swap::run(bench).await,
-            Self::Hostile => hostile::run(bench).await,
+            Self::Hostile => hostile::run(bench, case).await,
         }
     }
 }

@@ -17,7 +17,7 @@ use wasip2::{
 use crate::io::{self, CHUNK, Reply};
 
 /// One request to `url`, its status and body passed on; 502 and the error's name if it fails. `method` is GET and
-/// `bytes` of a body are none unless the target says more.
+/// `bytes` of a body, lines of a `head` and `trailers` are none unless the target says more.
 pub(crate) fn call(target: &Target, out: ResponseOutparam) {
     match send_with(target).and_then(|future| wait_for(&future)) {
         Ok(response) => pass_on(response, out),
@@ -92,7 +92,8 @@ fn send(url: &str, options: Option<RequestOptions>) -> Result<FutureIncomingResp
 
 /// The request that the target describes, with its method and body.
 fn send_with(target: &Target) -> Result<FutureIncomingResponse, ErrorCode> {
-    let request = request(&target.text("url").unwrap_or_default())?;
+    let head = fields(&target.text("head").unwrap_or_default());
+    let request = request_with(&target.text("url").unwrap_or_default(), head)?;
     let method = target.text("method").unwrap_or_else(|| "GET".to_owned());
     let method = match method.as_str() {
         "GET" => Method::Get,
@@ -116,14 +117,27 @@ fn send_with(target: &Target) -> Result<FutureIncomingResponse, ErrorCode> {
             left -= now;
         }
     }
-    OutgoingBody::finish(body, None)?;
+    OutgoingBody::finish(body, target.text("trailers").map(|lines| fields(&lines)))?;
     Ok(future)
 }
 
+/// Lines of a head, each `name: value`. What the host does not take is left out.
+fn fields(lines: &str) -> Fields {
+    let fields = Fields::new();
+    for (name, value) in lines.lines().filter_map(|line| line.split_once(": ")) {
+        let _ = fields.append(name, value.as_bytes());
+    }
+    fields
+}
+
 fn request(url: &str) -> Result<OutgoingRequest, ErrorCode> {
+    request_with(url, Fields::new())
+}
+
+fn request_with(url: &str, head: Fields) -> Result<OutgoingRequest, ErrorCode> {
     let (scheme, rest) = url.split_once("://").ok_or(ErrorCode::HttpRequestUriInvalid)?;
     let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    let request = OutgoingRequest::new(Fields::new());
+    let request = OutgoingRequest::new(head);
     let scheme = match scheme {
         "http" => Scheme::Http,
         "https" => Scheme::Https,

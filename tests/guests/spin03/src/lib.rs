@@ -104,7 +104,10 @@ fn bucket(target: &Target) -> Result<String, buckets::Error> {
                 Ok(()) => format!("swapped {:?}", current.map(|value| String::from_utf8_lossy(&value).into_owned())),
                 Err(atomics::CasError::StoreError(error)) => return Err(error),
                 Err(atomics::CasError::CasFailed(again)) => {
-                    format!("changed to {:?}", again.current()?.map(|value| String::from_utf8_lossy(&value).into_owned()))
+                    format!(
+                        "changed to {:?}",
+                        again.current()?.map(|value| String::from_utf8_lossy(&value).into_owned())
+                    )
                 }
             }
         }

@@ -4,17 +4,13 @@ use std::time::{Duration, Instant};
 
 use wasmbay_attacks::{ATTACKS, Attack, Mark, spent};
 
-use super::Case;
 use crate::{
     clock,
     figure::{Figure, Spec, at_most},
     report::Section,
+    scenario::Case,
     stand::{Bench, Host, Plugin, Served},
 };
-
-/// The one case.
-pub(crate) const CASE: Case =
-    ("hostile", "Each attack by a client: what it sends and burns, what the host holds and burns.");
 
 /// Envoy's line: what costs the host less than this many times what it costs the client is brute force.
 const LINE: f64 = 100.0;
@@ -32,14 +28,14 @@ const HELD: Spec = at_most("held / sent", "×", LINE);
 const BURNED: Spec = at_most("CPU of the host / of the client", "×", LINE);
 
 /// Runs every attack once.
-pub(crate) async fn run(bench: &Bench) -> anyhow::Result<Section> {
+pub(crate) async fn run(bench: &Bench, case: Case) -> anyhow::Result<Section> {
     let limits = format!(
         "timeout = \"2m\"\nstream_idle = \"2m\"\nmax_concurrent = {GUESTS}\nqueue = 64\nqueue_timeout = \"1s\""
     );
     let plugin = Plugin::io("p0", bench.places.guest("http02")).route("/p0/{*rest}").limits(&limits);
     let served = Served::new()?.tenant("a", "").plugin("a", &plugin)?;
     let host = Host::start(&bench.places.host, served).await?;
-    let mut section = Section::new(CASE.0, CASE.1, &[], Vec::new());
+    let mut section = Section::new(case.0, case.1, &[], Vec::new());
     section.notes.push(
         "| row | attack | times | sent, KiB | held, KiB | held / sent | client CPU, s | host CPU, s | host / client | took, s |".to_owned(),
     );

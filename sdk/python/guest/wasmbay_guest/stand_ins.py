@@ -1,0 +1,86 @@
+"""Stand-ins for what this CPython is built without and frameworks import all the same.
+
+Names are there, so that an import works; using one says what does not exist and what to do instead.
+"""
+
+import asyncio
+import contextvars
+import sys
+import tempfile
+import threading
+import types
+
+NO_TLS = "TLS is not in a component: the host speaks it, for requests that come in and for those that a grant lets out"
+NO_THREADS = (
+    "threads do not exist inside of a component: work that computes belongs in a plugin of the compute lane, "
+    "work that waits in `async def`"
+)
+
+
+class Missing(types.ModuleType):
+    """A module whose names are there and do nothing but explain themselves."""
+
+    def __init__(self, name, reason, **names):
+        super().__init__(name, reason)
+        self.__dict__.update(names)
+        self._reason = reason
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        if name.isupper() or "_" in name and name.split("_")[0].isupper():
+            return 0  # A constant: such are combined at import.
+        return type(name, (), {"__init__": self._refuse, "__module__": self.__name__})
+
+    def _refuse(self, *_args, **_options):
+        raise RuntimeError(self._reason)
+
+
+def _ssl():
+    error = type("SSLError", (OSError,), {})
+    names = {name: type(name, (error,), {}) for name in (
+        "SSLWantReadError", "SSLWantWriteError", "SSLSyscallError", "SSLEOFError", "SSLZeroReturnError")}
+    verification = type("SSLCertVerificationError", (error, ValueError), {})
+    return Missing("ssl", NO_TLS, SSLError=error, SSLCertVerificationError=verification,
+                   CertificateError=verification, **names)
+
+
+def install():
+    """Puts them in place. Called before the application is imported."""
+    stand_ins = {
+        "ssl": _ssl,
+        "_multiprocessing": lambda: Missing("_multiprocessing", NO_THREADS, sem_unlink=lambda name: None),
+    }
+    for name, make in stand_ins.items():
+        try:
+            __import__(name)
+        except ImportError:
+            sys.modules[name] = make()
+    _no_threads()
+    # Files in memory have nowhere else to go once they are large; the instance's memory limit holds for them.
+    tempfile.SpooledTemporaryFile.rollover = lambda self: None
+    # Else what is printed would come out when the interpreter ends, which it does not.
+    sys.stdout.reconfigure(line_buffering=True)
+
+
+def _no_threads():
+    """What frameworks run in a thread runs at once; whoever starts one by hand is told why there are none."""
+
+    def start(self):
+        raise RuntimeError(f"{self.name}: {NO_THREADS}")
+
+    threading.Thread.start = start
+
+    async def to_thread(function, /, *args, **options):
+        return contextvars.copy_context().run(function, *args, **options)
+
+    asyncio.to_thread = to_thread
+    try:
+        import anyio.to_thread
+    except ImportError:
+        return
+
+    async def run_sync(function, *args, abandon_on_cancel=False, cancellable=None, limiter=None):
+        return contextvars.copy_context().run(function, *args)
+
+    anyio.to_thread.run_sync = run_sync
