@@ -314,9 +314,10 @@ async fn the_authors_checks_begin_with_empty_stores_and_need_no_secrets() -> any
     keeper("p", "io", "spin02.wasm").with("[grants.config]\nkey = { secret = \"API_KEY\" }").write(dir.path())?;
     fs::create_dir(dir.path().join("p/checks"))?;
     let checks = ["variable?name=key", "get?store=s&key=k", "set?store=s&key=k&value=1", "get?store=s&key=k"];
-    let checks = checks.iter().zip(["API_KEY", "none", "set", "1"]).map(|(path, body)| {
-        format!("[[check]]\npath = \"/p/{path}\"\n[check.expect]\nbody = \"{body}\"\n")
-    });
+    let checks = checks
+        .iter()
+        .zip(["API_KEY", "none", "set", "1"])
+        .map(|(path, body)| format!("[[check]]\npath = \"/p/{path}\"\n[check.expect]\nbody = \"{body}\"\n"));
     fs::write(dir.path().join("p/checks/all.toml"), checks.collect::<String>())?;
     for _ in 0..2 {
         let (dir, data) = (dir.path().to_string_lossy(), data.path().to_string_lossy());

@@ -10,9 +10,13 @@ impl Loaded {
     /// What its author should know of it, in sentences.
     pub(super) fn notes(&self) -> Vec<String> {
         let absent = (!self.imports.absent.is_empty()).then(|| {
-            format!("it imports {}, which this host does not have: a call there ends its request", absent::listed(&self.imports.absent))
+            format!(
+                "it imports {}, which this host does not have: a call there ends its request",
+                absent::listed(&self.imports.absent)
+            )
         });
-        let both = self.reaches_stores_in_shared_instances() && self.imports.reach.sync && self.imports.reach.concurrent;
+        let both =
+            self.reaches_stores_in_shared_instances() && self.imports.reach.sync && self.imports.reach.concurrent;
         let stalls = both.then(|| {
             "instances.max_concurrent is above 1, and it imports functions of key-value that make its whole instance wait: \
              they answer with an error; those of spin:key-value@3.0.0 do what they should"

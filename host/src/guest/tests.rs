@@ -292,7 +292,7 @@ const OPENS_AT_START: &str = r#"
     (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 1024)))
   (core instance $libc (instantiate $libc))
   (core func $open (canon lower (func $kv "[static]store.open")
-    (memory $libc "memory") (realloc (func $libc "realloc"))))
+    (memory (core memory $libc "memory")) (realloc (core func $libc "realloc"))))
   (core module $m
     (import "kv" "open" (func $open (param i32 i32 i32)))
     (import "libc" "memory" (memory 1))

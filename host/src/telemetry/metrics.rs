@@ -333,6 +333,7 @@ mod tests {
         plugin.spent(Duration::from_millis(1), 7);
         plugin.background_ended("done");
         plugin.called_out("ok");
+        plugin.kept("ok");
         let listener = metrics.listener("public");
         listener.cut("idle");
         listener.certificate_read(true);

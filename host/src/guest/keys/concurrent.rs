@@ -10,9 +10,7 @@ use futures_util::{FutureExt as _, future::BoxFuture};
 use tokio::sync::oneshot;
 use wasmtime::{
     Result, StoreContextMut,
-    component::{
-        Accessor, Destination, FutureReader, Resource, StreamProducer, StreamReader, StreamResult, VecBuffer,
-    },
+    component::{Accessor, Destination, FutureReader, Resource, StreamProducer, StreamReader, StreamResult, VecBuffer},
 };
 
 use super::{
@@ -56,20 +54,12 @@ impl<T: Send + 'static> HostStoreWithStore<T> for Kept {
         Ok(told(accessor, answer))
     }
 
-    async fn delete(
-        accessor: &Accessor<T, Self>,
-        this: Resource<Store>,
-        key: String,
-    ) -> Result<Result<(), Error>> {
+    async fn delete(accessor: &Accessor<T, Self>, this: Resource<Store>, key: String) -> Result<Result<(), Error>> {
         let answer = opened(accessor, &this)?.delete(key).await;
         Ok(told(accessor, answer))
     }
 
-    async fn exists(
-        accessor: &Accessor<T, Self>,
-        this: Resource<Store>,
-        key: String,
-    ) -> Result<Result<bool, Error>> {
+    async fn exists(accessor: &Accessor<T, Self>, this: Resource<Store>, key: String) -> Result<Result<bool, Error>> {
         let answer = opened(accessor, &this)?.exists(key).await;
         Ok(told(accessor, answer))
     }
