@@ -18,7 +18,7 @@ use self::{
     http::{Allowance, Outbound},
     plugins::CallPlugin,
 };
-use crate::{config::Manifest, lanes::Who, telemetry::RequestId};
+use crate::{config::Manifest, store::Kept, lanes::Who, telemetry::RequestId};
 
 /// The request on whose behalf a guest acts: whose it is, what it may do and how much it has left.
 #[derive(Clone)]
@@ -59,16 +59,18 @@ pub struct Granted {
     pub plugin: String,
     /// What it may know.
     pub variables: Variables,
+    /// What it may read, if anything.
+    pub assets: Option<Kept>,
 }
 
 impl Ways {
-    /// What the manifest of a tenant's plugin asks for, as far as the operator has it. Reads files: to be called where
-    /// blocking does no harm.
+    /// What the manifest of a tenant's plugin asks for, as far as the operator has it, and the files that came with it.
+    /// Reads files: to be called where blocking does no harm.
     ///
     /// # Errors
     /// Everything that cannot be had; each begins with the manifest's key.
-    pub fn grant(&self, tenant: &str, manifest: &Manifest) -> Result<Granted, Vec<String>> {
+    pub fn grant(&self, tenant: &str, manifest: &Manifest, assets: Option<Kept>) -> Result<Granted, Vec<String>> {
         let variables = self.supply.variables(tenant, manifest)?;
-        Ok(Granted { plugin: manifest.name.clone(), variables })
+        Ok(Granted { plugin: manifest.name.clone(), variables, assets })
     }
 }
