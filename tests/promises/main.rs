@@ -7,6 +7,7 @@ mod config;
 mod departures;
 mod dev_page;
 mod examples;
+mod files;
 mod front_door;
 mod instances;
 mod keys;

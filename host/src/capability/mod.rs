@@ -20,7 +20,7 @@ use self::{
     keys::{Keys, Stores},
     plugins::CallPlugin,
 };
-use crate::{config::Manifest, lanes::Who, telemetry::RequestId};
+use crate::{config::Manifest, lanes::Who, store::Kept, telemetry::RequestId};
 
 /// The request on whose behalf a guest acts: whose it is, what it may do and how much it has left.
 #[derive(Clone)]
@@ -67,17 +67,19 @@ pub struct Granted {
     pub stores: Stores,
     /// Whether its instances serve several requests at once, so that none may make its whole guest wait.
     pub shared: bool,
+    /// What it may read, if anything.
+    pub assets: Option<Kept>,
 }
 
 impl Ways {
-    /// What the manifest of a tenant's plugin asks for, as far as the operator has it. Reads files: to be called where
-    /// blocking does no harm.
+    /// What the manifest of a tenant's plugin asks for, as far as the operator has it, and the files that came with it.
+    /// Reads files: to be called where blocking does no harm.
     ///
     /// # Errors
     /// Everything that cannot be had; each begins with the manifest's key.
-    pub fn grant(&self, tenant: &str, manifest: &Manifest) -> Result<Granted, Vec<String>> {
+    pub fn grant(&self, tenant: &str, manifest: &Manifest, assets: Option<Kept>) -> Result<Granted, Vec<String>> {
         let variables = self.supply.variables(tenant, manifest)?;
         let (stores, shared) = (self.keys.stores(tenant, manifest), manifest.instances.max_concurrent > 1);
-        Ok(Granted { plugin: manifest.name.clone(), variables, stores, shared })
+        Ok(Granted { plugin: manifest.name.clone(), variables, stores, shared, assets })
     }
 }

@@ -19,7 +19,7 @@ pub use check_file::{Check, CheckFile, Expected, Sent};
 pub(crate) use checks::MAX_VARIABLE;
 pub use manifest::{
     Build, CapNote, Figure, Given, Grants, HostPattern, Instances, Lane, Limits, Manifest, Methods, OnDisconnect,
-    Raise, Route,
+    Raise, Route, Serves,
 };
 pub(crate) use names::is_variable;
 pub use origins::{Origin, OriginPattern, Scheme};

@@ -28,6 +28,7 @@ use crate::{
     config::Manifest,
     failure::Failure,
     lanes::{PluginId, Task, TenantId, Who},
+    store::Kept,
     telemetry::RequestId,
 };
 
@@ -36,6 +37,7 @@ const NOBODY: Who = Who { tenant: TenantId(u32::MAX), plugin: PluginId(u32::MAX)
 
 impl Engines {
     /// Makes compiled code ready to serve as a tenant's plugin: gathers its grants, links it, finds its kind, instantiates it once.
+    /// It may read `assets`.
     ///
     /// The one instantiation runs in the plugin's lane under its own limits, since a guest's start code is guest code.
     ///
@@ -50,8 +52,9 @@ impl Engines {
         tenant: &str,
         manifest: &Manifest,
         artefact: &[u8],
+        assets: Option<Kept>,
     ) -> Result<Plugin, Vec<String>> {
-        let granted = self.granted(tenant, manifest).await?;
+        let granted = self.granted(tenant, manifest, assets).await?;
         let lane = self.lane(manifest.lane);
         let fault = |error: wasmtime::Error| vec![format!("{error:#}")];
         let (binding, imports) = if Engine::detect_precompiled(artefact) == Some(Precompiled::Module) {
@@ -108,9 +111,9 @@ impl Engines {
     }
 
     /// What the manifest's grants come to.
-    async fn granted(&self, tenant: &str, manifest: &Manifest) -> Result<Granted, Vec<String>> {
+    async fn granted(&self, tenant: &str, manifest: &Manifest, assets: Option<Kept>) -> Result<Granted, Vec<String>> {
         let (ways, tenant, manifest) = (self.ways.clone(), tenant.to_owned(), manifest.clone());
-        let granted = spawn_blocking(move || ways.grant(&tenant, &manifest)).await;
+        let granted = spawn_blocking(move || ways.grant(&tenant, &manifest, assets)).await;
         granted.unwrap_or_else(|error| Err(vec![format!("the host failed to gather what it is granted: {error}")]))
     }
 

@@ -72,7 +72,7 @@ impl House {
         #[expect(unsafe_code, reason = "loading compiled code is")]
         // SAFETY: the code was compiled a line above.
         unsafe {
-            self.engines.load("default", manifest, &code).await
+            self.engines.load("default", manifest, &code, None).await
         }
     }
 

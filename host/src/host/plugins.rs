@@ -36,7 +36,7 @@ use crate::{
     registry::{
         self, CheckReport, CompileLimits, Compiler, Current, EngineLoader, Registry, RegistrySettings, TenantSpec,
     },
-    store::{CodeCache, MAX_CACHE},
+    store::{CodeCache, MAX_CACHE, Shelf},
     telemetry::Metrics,
 };
 
@@ -173,7 +173,8 @@ impl Ground {
         let cache = CodeCache::open(&data, MAX_CACHE)
             .with_context(|| format!("compiled code cannot be kept in {}", data.display()))?;
         let compiler = Compiler::new(settings.compiler.clone(), engine, CompileLimits::default())?;
-        let loader = EngineLoader::new(engines, cache, compiler, settings.max_memory, metrics);
+        let shelf = Shelf::open(&data).with_context(|| format!("files cannot be kept in {}", data.display()))?;
+        let loader = EngineLoader::new(engines, cache, compiler, shelf, settings.max_memory, metrics);
         Ok(Self { current, lanes, gates, invoker, loader, outbound, notes: pools.notes })
     }
 }
