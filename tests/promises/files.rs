@@ -60,7 +60,7 @@ async fn files_are_served_with_their_type_and_a_tag_beside_the_plugins_own_route
     let tag = header(&home, "etag").to_owned();
     let known = ask(&house, get("/p/web/", &[("if-none-match", &tag)])).await;
     assert_eq!((known.status, known.body.len(), header(&known, "etag")), (StatusCode::NOT_MODIFIED, 0, &*tag));
-    for nothing in ["/p/web/gone", "/p/web/a%20b", "/p/web/a%20b/", "/p/web/x.css", "/p/web/%ff"] {
+    for nothing in ["/p/web/gone", "/p/web/a%20b", "/p/web/a%20b/", "/p/web/x.css"] {
         assert_eq!(house.get(nothing).await.status, StatusCode::NOT_FOUND, "{nothing}");
     }
     let head = ask(&house, Request::head("/p/web/").body(empty()).expect("a request")).await;

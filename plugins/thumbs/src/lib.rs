@@ -69,7 +69,7 @@ mod tests {
     fn what_is_no_picture_is_refused() {
         let client = Client::new(PLUGIN);
         assert_eq!(client.post("/thumbs/64", "GIF89a").status(), 415);
-        assert_eq!(client.post("/thumbs/64", &png(20, 10)[..40]).status(), 422);
+        assert_eq!(client.post("/thumbs/64", png(20, 10)[..40].to_vec()).status(), 422);
         assert_eq!(client.post("/thumbs/0", png(2, 1)).status(), 422);
     }
 }

@@ -12,7 +12,8 @@ pub fn read(target: &Target) -> String {
 /// The names in the folder at `path`, in order, or what became of listing it.
 pub fn list(target: &Target) -> String {
     told(fs::read_dir(path(target)).map(|entries| {
-        let mut names: Vec<_> = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+        let mut names: Vec<_> =
+            entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
         names.sort();
         names.join(" ")
     }))
