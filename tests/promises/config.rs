@@ -91,7 +91,7 @@ async fn a_tenant_gets_its_own_secrets_alone() {
     assert_eq!(house.get("/one/a/variable?name=key").await.text(), CANARY);
     let faults = house.faults();
     let expected =
-        "grants.config.key: the operator keeps no secret KEY for this tenant: add KEY to [secrets] in wasmbay.toml";
+        "grants.config.key: the operator keeps no secret KEY: add KEY to [tenant.two.secrets] in wasmbay.toml";
     assert_eq!((&*faults["a"], &*faults["b"]), (&[][..], &[expected.to_owned()][..]));
 }
 
@@ -129,7 +129,7 @@ async fn a_secret_is_in_no_log_status_metric_problem_or_page() -> anyhow::Result
     let log = folder.path().join("log");
     let stderr = fs::File::create(&log)?;
     let serving = serve_with(dir.path(), |command| {
-        command.env("WASMBAY_CONFIG", &settings).env("RUST_LOG", "trace").env("OTHER_SECRET", CANARY).stderr(stderr);
+        command.env("WASMBAY_CONFIG", &settings).env("WASMBAY_LOG", "trace").env("OTHER_SECRET", CANARY).stderr(stderr);
     })
     .await?;
     let mut said = Vec::new();
@@ -148,7 +148,9 @@ async fn a_secret_is_in_no_log_status_metric_problem_or_page() -> anyhow::Result
     said.push(run(&["status", "--admin", serving.says("admin")]).await.1);
     serving.signal("TERM").await?;
     serving.ended().await?;
-    said.push(fs::read_to_string(&log)?);
+    let log = fs::read_to_string(&log)?;
+    assert!(log.contains("TRACE"), "everything is logged that can be: {log}");
+    said.push(log);
     for text in said {
         assert!(!text.contains(CANARY), "{text}");
         assert!(!text.is_empty());

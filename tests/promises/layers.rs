@@ -34,6 +34,7 @@ const HOMES: &[(&str, &str)] = &[
     ("opentelemetry*", "telemetry"),
     ("prometheus", "telemetry"),
     ("resolv_conf", "capability"),
+    ("rusqlite", "store"),
     ("rustls", "server,capability"),
     ("simple_dns", "capability"),
     ("tokio_rustls", "server,capability"),

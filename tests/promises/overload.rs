@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use tokio::task::JoinHandle;
 use wasmbay::{
-    config::{Caps, Settings, Supplies, Tenant, TenantPlace},
+    config::{Caps, KeyQuota, Settings, Supplies, Tenant, TenantPlace},
     host::Behind as _,
 };
 use wasmbay_tests::{
@@ -27,6 +27,7 @@ async fn house() -> House {
                 weight: 1,
                 caps: Caps::default(),
                 supplies: Supplies::default(),
+                kv: KeyQuota::default(),
             },
         )
     };

@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use http::Request;
 use wasmbay::{
-    config::{Caps, Settings, Supplies, Tenant, TenantPlace},
+    config::{Caps, KeyQuota, Settings, Supplies, Tenant, TenantPlace},
     units::{ByteSize, Fuel},
 };
 use wasmbay_tests::{
@@ -14,7 +14,17 @@ use wasmbay_tests::{
 };
 
 fn tenant(name: &str, place: TenantPlace, caps: Caps) -> (String, Tenant) {
-    (name.to_owned(), Tenant { folder: PathBuf::from(name), place, weight: 1, caps, supplies: Supplies::default() })
+    (
+        name.to_owned(),
+        Tenant {
+            folder: PathBuf::from(name),
+            place,
+            weight: 1,
+            caps,
+            supplies: Supplies::default(),
+            kv: KeyQuota::default(),
+        },
+    )
 }
 
 fn prefix(name: &str, caps: Caps) -> (String, Tenant) {

@@ -12,7 +12,7 @@ use std::{
     sync::Arc,
 };
 
-use crate::config::{Given, MAX_VARIABLE, Manifest, SecretSource, Supplies, is_variable};
+use crate::config::{DEFAULT_TENANT, Given, MAX_VARIABLE, Manifest, SecretSource, Supplies, is_variable};
 
 /// A text that nothing prints: what it holds is for the guest alone.
 #[derive(Clone, PartialEq, Eq)]
@@ -79,7 +79,7 @@ impl Supply {
         for (name, given) in &manifest.grants.config {
             let value = match given {
                 Given::Text(text) => Ok(own.and_then(|own| own.get(name)).unwrap_or(text).clone().into()),
-                Given::Secret(secret) => supplied(supplies, secret),
+                Given::Secret(secret) => supplied(supplies, tenant, secret),
             };
             match value {
                 Ok(value) => drop(values.insert(name.clone(), value)),
@@ -88,9 +88,9 @@ impl Supply {
         }
         for name in own.into_iter().flat_map(BTreeMap::keys) {
             if !matches!(manifest.grants.config.get(name), Some(Given::Text(_))) {
-                let plugin = &manifest.name;
+                let table = table(tenant, &format!("config.{}", manifest.name));
                 faults.push(format!(
-                    "grants.config: the operator's [config.{plugin}] sets {name}, which the manifest grants as no text: \
+                    "grants.config: the operator's {table} sets {name}, which the manifest grants as no text: \
                      remove it there, or grant it here"
                 ));
             }
@@ -117,10 +117,17 @@ impl Variables {
     }
 }
 
-fn supplied(supplies: &Supplies, secret: &str) -> Result<Hidden, String> {
+/// What the operator calls a table of a tenant's.
+fn table(tenant: &str, name: &str) -> String {
+    if tenant == DEFAULT_TENANT { format!("[{name}]") } else { format!("[tenant.{tenant}.{name}]") }
+}
+
+fn supplied(supplies: &Supplies, tenant: &str, secret: &str) -> Result<Hidden, String> {
     match supplies.secrets.get(secret) {
+        None if supplies.stand_ins => usable(std::env::var(secret).unwrap_or_else(|_| secret.to_owned())),
         None => Err(format!(
-            "the operator keeps no secret {secret} for this tenant: add {secret} to [secrets] in wasmbay.toml"
+            "the operator keeps no secret {secret}: add {secret} to {} in wasmbay.toml",
+            table(tenant, "secrets")
         )),
         Some(SecretSource::File(path)) => {
             from_file(path).map_err(|why| format!("the secret {secret} in {} {why}", path.display()))
@@ -138,7 +145,7 @@ fn supplied(supplies: &Supplies, secret: &str) -> Result<Hidden, String> {
 fn from_file(path: &Path) -> Result<Hidden, String> {
     let unreadable = |error: io::Error| format!("cannot be read: {error}");
     // A pipe would be waited for.
-    let open = File::options().read(true).custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC).open(path);
+    let open = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path);
     let file = open.map_err(unreadable)?;
     // Of the file that is open, not of what the name leads to by now.
     let found = file.metadata().map_err(unreadable)?;
@@ -151,6 +158,10 @@ fn from_file(path: &Path) -> Result<Hidden, String> {
     }
     let mut bytes = Vec::new();
     file.take(MAX_VARIABLE as u64 + 3).read_to_end(&mut bytes).map_err(unreadable)?;
+    // Two more for a line end.
+    if bytes.len() > MAX_VARIABLE + 2 {
+        return Err(too_long());
+    }
     let mut text = String::from_utf8(bytes).map_err(|_| "is not UTF-8 text".to_owned())?;
     // Editors and `echo` leave one.
     let end = text.strip_suffix('\n').map(|text| text.strip_suffix('\r').unwrap_or(text).len());
@@ -158,10 +169,14 @@ fn from_file(path: &Path) -> Result<Hidden, String> {
     usable(text)
 }
 
+fn too_long() -> String {
+    format!("is longer than {MAX_VARIABLE} bytes")
+}
+
 /// What a guest can be given: a text that also an environment can hold.
 fn usable(text: String) -> Result<Hidden, String> {
     if text.len() > MAX_VARIABLE {
-        return Err(format!("is longer than {MAX_VARIABLE} bytes"));
+        return Err(too_long());
     }
     match text {
         text if text.is_empty() => Err("is empty".to_owned()),

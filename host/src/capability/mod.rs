@@ -5,6 +5,7 @@
 pub mod config;
 pub mod hops;
 pub mod http;
+pub mod keys;
 pub mod plugins;
 mod trace;
 
@@ -16,9 +17,10 @@ pub use self::trace::Trace;
 use self::{
     config::{Supply, Variables},
     http::{Allowance, Outbound},
+    keys::{Keys, Stores},
     plugins::CallPlugin,
 };
-use crate::{config::Manifest, lanes::Who, telemetry::RequestId};
+use crate::{config::Manifest, lanes::Who, store::Kept, telemetry::RequestId};
 
 /// The request on whose behalf a guest acts: whose it is, what it may do and how much it has left.
 #[derive(Clone)]
@@ -50,6 +52,8 @@ pub struct Ways {
     pub outbound: Outbound,
     /// What operators hand to plugins.
     pub supply: Supply,
+    /// To the keys that tenants keep.
+    pub keys: Keys,
 }
 
 /// What a plugin's grants came to when it loaded.
@@ -59,16 +63,23 @@ pub struct Granted {
     pub plugin: String,
     /// What it may know.
     pub variables: Variables,
+    /// What it may keep.
+    pub stores: Stores,
+    /// Whether its instances serve several requests at once, so that none may make its whole guest wait.
+    pub shared: bool,
+    /// What it may read, if anything.
+    pub assets: Option<Kept>,
 }
 
 impl Ways {
-    /// What the manifest of a tenant's plugin asks for, as far as the operator has it. Reads files: to be called where
-    /// blocking does no harm.
+    /// What the manifest of a tenant's plugin asks for, as far as the operator has it, and the files that came with it.
+    /// Reads files: to be called where blocking does no harm.
     ///
     /// # Errors
     /// Everything that cannot be had; each begins with the manifest's key.
-    pub fn grant(&self, tenant: &str, manifest: &Manifest) -> Result<Granted, Vec<String>> {
+    pub fn grant(&self, tenant: &str, manifest: &Manifest, assets: Option<Kept>) -> Result<Granted, Vec<String>> {
         let variables = self.supply.variables(tenant, manifest)?;
-        Ok(Granted { plugin: manifest.name.clone(), variables })
+        let (stores, shared) = (self.keys.stores(tenant, manifest), manifest.instances.max_concurrent > 1);
+        Ok(Granted { plugin: manifest.name.clone(), variables, stores, shared, assets })
     }
 }

@@ -72,6 +72,8 @@ pub struct Manifest {
     pub component: PathBuf,
     /// Which threads run it.
     pub lane: Lane,
+    /// Files and folders that the guest may read, relative to the manifest's folder and inside it.
+    pub assets: Vec<PathBuf>,
     /// What happens when the client leaves.
     pub on_disconnect: OnDisconnect,
     /// Never empty: without `[[route]]` it is one route over every path of the tenant.
@@ -123,6 +125,18 @@ pub struct Route {
     pub methods: Methods,
     /// The host it is bound to; `None` is every host of the tenant.
     pub host: Option<HostPattern>,
+    /// What answers.
+    pub serves: Serves,
+}
+
+/// What answers on a route.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Serves {
+    /// The plugin (`[[route]]`).
+    #[default]
+    Plugin,
+    /// The host, with the files below this folder of the plugin's (`[[static]]`); the path ends in `{*rest}`.
+    Files(PathBuf),
 }
 
 impl Route {
@@ -201,6 +215,8 @@ pub struct Grants {
     pub http: Vec<OriginPattern>,
     /// Variables it may read, by name.
     pub config: BTreeMap<String, Given>,
+    /// Stores of keys and values it may open, which its tenant's plugins share.
+    pub kv: Vec<String>,
 }
 
 /// Where a variable's value comes from.

@@ -19,9 +19,11 @@ pub use check_file::{Check, CheckFile, Expected, Sent};
 pub(crate) use checks::MAX_VARIABLE;
 pub use manifest::{
     Build, CapNote, Figure, Given, Grants, HostPattern, Instances, Lane, Limits, Manifest, Methods, OnDisconnect,
-    Raise, Route,
+    Raise, Route, Serves,
 };
 pub(crate) use names::is_variable;
 pub use origins::{Origin, OriginPattern, Scheme};
 pub use schema::{checks_schema, manifest_schema, settings_schema};
-pub use settings::{Caps, DEFAULT_TENANT, Flags, SecretSource, Settings, Supplies, Tenant, TenantPlace, TlsFiles};
+pub use settings::{
+    Caps, DEFAULT_TENANT, Flags, KeyQuota, SecretSource, Settings, Supplies, Tenant, TenantPlace, TlsFiles,
+};

@@ -33,6 +33,16 @@ fn is_kebab(name: &str) -> bool {
     name.split('-').all(word)
 }
 
+/// Checks the name of a store: lower-case letters, digits, hyphens and underscores.
+pub(super) fn store(name: &str) -> Result<(), Wrong> {
+    let inside = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
+    match (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(inside) {
+        true => Ok(()),
+        false => Err(Wrong::new(format!("= {name:?} is no name of a store"))
+            .remedy(format!("use up to {MAX_NAME} lower-case letters, digits, hyphens and underscores"))),
+    }
+}
+
 /// Checks a variable's name as Spin has them: words of lower-case letters and digits, joined by single underscores,
 /// beginning with a letter.
 pub(super) fn variable(name: &str) -> Result<(), Wrong> {

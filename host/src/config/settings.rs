@@ -1,6 +1,7 @@
 //! The host's settings as meant: flags over variables over `wasmbay.toml` over defaults.
 
 mod defaults;
+mod keys;
 mod meant;
 mod sources;
 mod supplies;
@@ -17,6 +18,7 @@ use std::{
 };
 
 use ipnet::IpNet;
+pub use keys::KeyQuota;
 pub use sources::Flags;
 use sources::Variables;
 pub use supplies::{SecretSource, Supplies};
@@ -79,6 +81,10 @@ pub struct Settings {
     pub tenants: BTreeMap<String, Tenant>,
     /// What the plugins of a plain folder are given; each named tenant has its own.
     pub supplies: Supplies,
+    /// What the stores of keys of a plain folder's plugins may hold; each named tenant has its own.
+    pub kv: KeyQuota,
+    /// Where tenants' keys are kept; `None` is below the data folder.
+    pub keys: Option<PathBuf>,
 }
 
 /// The name of the one tenant of a plain folder.
@@ -109,6 +115,8 @@ impl Default for Settings {
             tls: None,
             tenants: BTreeMap::new(),
             supplies: Supplies::default(),
+            kv: KeyQuota::default(),
+            keys: None,
         }
     }
 }
@@ -172,6 +180,7 @@ impl Settings {
             weight: defaults::WEIGHT,
             caps: Caps::default(),
             supplies: self.supplies.clone(),
+            kv: self.kv,
         };
         BTreeMap::from([(DEFAULT_TENANT.to_owned(), everything)])
     }
@@ -217,6 +226,8 @@ pub struct Tenant {
     pub caps: Caps,
     /// What its plugins are given.
     pub supplies: Supplies,
+    /// What its stores of keys may hold.
+    pub kv: KeyQuota,
 }
 
 /// Where on the host's address space a tenant's routes live.

@@ -26,14 +26,13 @@ static LINKED: LazyLock<BTreeSet<String>> =
 /// The interfaces that a component imports and this host does not have, in its own order. Those of types alone need no host.
 pub(super) fn of(component: &Component) -> Vec<String> {
     let (engine, ty) = (component.engine(), component.component_type());
-    let is_absent = |(name, import): (&str, _)| match import {
+    let absent = ty.imports(engine).filter(|(name, import)| match &import.ty {
         ComponentItem::ComponentInstance(instance) => {
             !LINKED.contains(&track(name)) && instance.exports(engine).any(|(_, export)| needs_a_host(&export.ty))
         }
         _ => false,
-    };
-    let imports = ty.imports(engine).map(|(name, import)| (name, import.ty));
-    imports.filter(|(name, import)| is_absent((name, import.clone()))).map(|(name, _)| name.to_owned()).collect()
+    });
+    absent.map(|(name, _)| name.to_owned()).collect()
 }
 
 fn needs_a_host(item: &ComponentItem) -> bool {
@@ -88,9 +87,19 @@ fn stub(
     Ok(())
 }
 
+/// Some of the names, for a sentence.
+pub(super) fn listed(names: &[String]) -> String {
+    const MOST: usize = 16;
+    let mut text = names.iter().take(MOST).map(String::as_str).collect::<Vec<_>>().join(", ");
+    if names.len() > MOST {
+        text += &format!(" and {} more", names.len() - MOST);
+    }
+    text
+}
+
 /// The interfaces that a package's text defines, as [`track`] has them.
 fn names(text: &str) -> Vec<String> {
-    let group = UnresolvedPackageGroup::parse("linked.wit", text).expect("the build checks what it carries");
+    let group = UnresolvedPackageGroup::parse("linked.wit", text).expect("the tests parse all that the build carries");
     let package = group.main.name.interface_id("");
     let (package, version) = package.split_once('@').unwrap_or((&package, ""));
     let interfaces = group.main.interfaces.iter().filter_map(|(_, interface)| interface.name.as_deref());

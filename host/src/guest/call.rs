@@ -1,6 +1,7 @@
 //! One request on its way through a guest: what comes in, what goes out, what it is charged for.
 
 use std::{
+    fmt,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -13,7 +14,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     body::Body,
-    capability::{Caller, http::Trouble},
+    capability::Caller,
     failure::Failure,
     lanes::Task,
     telemetry::{GuestLog, LogBudget, PluginMetrics, RequestId, Stream},
@@ -93,7 +94,7 @@ pub(super) struct Errand {
     pub(super) log: Log,
 }
 
-/// Failed outbound requests of one request that are told in the log; all are counted.
+/// What was not done for one request that is told in the log; outbound requests are all counted.
 const MOST_TOLD: u64 = 16;
 
 impl Errand {
@@ -105,11 +106,23 @@ impl Errand {
         }
     }
 
-    /// Tells the plugin's author why an outbound request failed: the guest itself gets a code without words.
-    pub(super) fn tell(&self, trouble: &Trouble) {
+    /// Whether no request is behind it: its guest starts for a trial, or ahead of need.
+    pub(super) fn is_nobodys(&self) -> bool {
+        self.caller.tenant.is_empty()
+    }
+
+    /// Counts a call on a store of keys by how it ended.
+    pub(super) fn kept(&self, result: &'static str) {
+        if let Some(streams) = &self.log.0 {
+            streams.metrics.kept(result);
+        }
+    }
+
+    /// Tells the plugin's author why something was not done: the guest itself gets a code without words.
+    pub(super) fn tell(&self, result: &'static str, why: &dyn fmt::Display) {
         let Caller { tenant, manifest, request_id, .. } = &self.caller;
-        // A plugin that was called has a line of its own; and a guest that fails in a loop must not fill the log.
-        if matches!(trouble, Trouble::Failed(_)) || self.meter.told.fetch_add(1, Relaxed) >= MOST_TOLD {
+        // A guest that fails in a loop must not fill the log.
+        if self.meter.told.fetch_add(1, Relaxed) >= MOST_TOLD {
             return;
         }
         tracing::warn!(
@@ -117,8 +130,8 @@ impl Errand {
             tenant = &**tenant,
             plugin = manifest.name,
             request_id = request_id.as_str(),
-            result = trouble.name(),
-            "{trouble}"
+            result,
+            "{why}"
         );
     }
 }

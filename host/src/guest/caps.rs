@@ -1,10 +1,12 @@
 //! The caps that neither a manifest nor an operator sets, as the documentation lists them: each figure is the constant
 //! that enforces it.
 
-use super::{cgi, clock, engine, instance, state, stdio};
+use super::{cgi, clock, engine, instance, keys, state, stdio};
 use crate::{
     capability::http::{self as outbound, limits},
+    config::MAX_VARIABLE,
     lanes::admission::HOPS,
+    store::keys::{MAX_KEY, WAITING},
     telemetry::{MAX_LINE, MAX_REQUEST},
     units::{ByteSize, Interval},
 };
@@ -119,6 +121,7 @@ pub(crate) fn caps() -> Vec<Cap> {
     ]
     .into_iter()
     .chain(outbound_caps())
+    .chain(kept_caps())
     .collect()
 }
 
@@ -172,6 +175,32 @@ fn outbound_caps() -> Vec<Cap> {
             ByteSize(outbound::MOST_SENT.max(limits::MOST_RECEIVED)),
             "`HTTP-request-body-size`, `HTTP-response-body-size`",
             "it is streamed at the guest's pace, never held",
+        ),
+    ]
+}
+
+/// Those of variables, and of keys and values.
+fn kept_caps() -> Vec<Cap> {
+    let size = |bytes: usize| ByteSize(bytes as u64);
+    vec![
+        cap(
+            "the value of a variable",
+            size(MAX_VARIABLE),
+            "refused at load",
+            "a chain of certificates fits; all of them are in the host's memory for as long as the plugin is",
+        ),
+        cap("a key", size(MAX_KEY), "`other`", "keys are listed, and looked for, in memory"),
+        cap(
+            "the keys of a list that is handed over at once",
+            size(keys::MOST_LISTED),
+            "`other`",
+            "it is copied into the guest in one piece; streams and pages go on to the end",
+        ),
+        cap(
+            "calls of one tenant that wait at its keys",
+            WAITING,
+            "the next ones wait before it",
+            "each holds a value in the host's memory",
         ),
     ]
 }

@@ -53,7 +53,10 @@ impl WasiHttpHooks for Hooks {
             match sent {
                 Ok(response) => Ok((response.map(body::answer_for_guest), Box::new(async { Ok(()) }) as Exchange)),
                 Err(trouble) => {
-                    errand.tell(&trouble);
+                    // A plugin that was called has a line of its own.
+                    if !matches!(trouble, Trouble::Failed(_)) {
+                        errand.tell(trouble.name(), &trouble);
+                    }
                     Err(outcome::trouble_to_guest(&trouble))
                 }
             }

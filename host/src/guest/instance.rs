@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::{Store, StoreContextMut, UpdateDeadline};
-use wasmtime_wasi::{WasiCtx, WasiCtxBuilder};
+use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder};
 use wasmtime_wasi_http::{p2, p3};
 
 use super::{
@@ -17,6 +17,7 @@ use super::{
     stdio::LogStream,
 };
 use crate::{
+    capability::Granted,
     failure::{Code, Failure},
     lanes::Verdict,
     telemetry::Stream,
@@ -57,8 +58,12 @@ pub(super) enum Guest {
     Cgi(cgi::Entry),
 }
 
-/// The contexts every guest starts from: clocks, a bounded source of randomness, the log; nothing else is there.
-pub(super) fn bare_context(desk: &Arc<Desk>) -> WasiCtxBuilder {
+/// Where a guest finds what it may read.
+const ASSETS: &str = "/";
+
+/// The contexts every guest starts from: clocks, a bounded source of randomness, the log, the files that came with its
+/// plugin; nothing else is there.
+pub(super) fn bare_context(desk: &Arc<Desk>, granted: &Granted) -> wasmtime::Result<WasiCtxBuilder> {
     let mut context = WasiCtx::builder();
     context
         .monotonic_clock(CoarseClock)
@@ -66,17 +71,20 @@ pub(super) fn bare_context(desk: &Arc<Desk>) -> WasiCtxBuilder {
         .max_random_size(RANDOM_BYTES)
         .stdout(LogStream::new(desk, Stream::Stdout))
         .stderr(LogStream::new(desk, Stream::Stderr));
-    context
+    if let Some(assets) = &granted.assets {
+        context.preopened_dir(assets.path(), ASSETS, FsPerms::ReadOnly)?;
+    }
+    Ok(context)
 }
 
 /// A store for guests of `plugin`, with every budget armed before any of their code can run.
 fn store(plugin: &Loaded, desk: &Arc<Desk>) -> wasmtime::Result<Store<State>> {
     let engines = &plugin.engines;
-    let context = bare_context(desk).build();
+    let context = bare_context(desk, &plugin.granted)?.build();
     let mut state =
         State::new(context, Arc::clone(desk), engines.ways.clone(), Arc::clone(&plugin.granted), plugin.memory);
     if let Binding::Command(_) = plugin.binding {
-        state.set_preview1(bare_context(desk).build_p1());
+        state.set_preview1(bare_context(desk, &plugin.granted)?.build_p1());
     }
     let mut store = Store::new(&engines.lane(plugin.lane).engine, state);
     store.limiter(|state| &mut state.limiter);

@@ -17,17 +17,18 @@ use wasmtime_wasi_http::{p2::bindings::ProxyPre, p3::bindings::ServicePre};
 use super::{
     absent,
     call::{Errand, Log},
-    cgi,
     engine::Engines,
     instance::{Instance, WhenFull},
-    plugin::{Binding, Kind, Loaded, Plugin},
+    keys::Reach,
+    plugin::{Binding, Imports, Loaded, Plugin},
     state::State,
 };
 use crate::{
     capability::{Caller, Granted, Trace, http::Allowance, plugins::HOP_LIMIT},
-    config::{Lane, Manifest},
+    config::Manifest,
     failure::Failure,
     lanes::{PluginId, Task, TenantId, Who},
+    store::Kept,
     telemetry::RequestId,
 };
 
@@ -36,6 +37,7 @@ const NOBODY: Who = Who { tenant: TenantId(u32::MAX), plugin: PluginId(u32::MAX)
 
 impl Engines {
     /// Makes compiled code ready to serve as a tenant's plugin: gathers its grants, links it, finds its kind, instantiates it once.
+    /// It may read `assets`.
     ///
     /// The one instantiation runs in the plugin's lane under its own limits, since a guest's start code is guest code.
     ///
@@ -50,23 +52,23 @@ impl Engines {
         tenant: &str,
         manifest: &Manifest,
         artefact: &[u8],
+        assets: Option<Kept>,
     ) -> Result<Plugin, Vec<String>> {
-        let granted = self.granted(tenant, manifest).await?;
-        let mut absent = Vec::new();
+        let granted = self.granted(tenant, manifest, assets).await?;
         let lane = self.lane(manifest.lane);
         let fault = |error: wasmtime::Error| vec![format!("{error:#}")];
-        let binding = if Engine::detect_precompiled(artefact) == Some(Precompiled::Module) {
+        let (binding, imports) = if Engine::detect_precompiled(artefact) == Some(Precompiled::Module) {
             // SAFETY: the caller vouches for the artefact.
             let module = unsafe { Module::deserialize(&lane.engine, artefact) }.map_err(fault)?;
-            Binding::Command(lane.commands.instantiate_pre(&module).map_err(fault)?)
+            (Binding::Command(lane.commands.instantiate_pre(&module).map_err(fault)?), Imports::default())
         } else {
             // SAFETY: the caller vouches for the artefact.
             let component = unsafe { Component::deserialize(&lane.engine, artefact) }.map_err(fault)?;
-            let pre = self.link(&lane.linker, &component, &mut absent)?;
-            self.binding(&component, pre)?
+            let (pre, absent) = self.link(&lane.linker, &component)?;
+            (self.binding(&component, pre)?, Imports { absent, reach: Reach::of(&component) })
         };
         let limits = &manifest.limits;
-        let plugin = Arc::new(Loaded::new(Arc::clone(self), binding, granted, absent, manifest));
+        let plugin = Arc::new(Loaded::new(Arc::clone(self), binding, imports, granted, manifest));
         let faults = plugin.unfit(manifest);
         if !faults.is_empty() {
             return Err(faults);
@@ -84,32 +86,34 @@ impl Engines {
         }
     }
 
-    /// Links a component. What it imports and the host does not have is stubbed and told in `absent`.
+    /// Links a component; what it imports and the host does not have is stubbed, and told.
     fn link(
         &self,
         linker: &Linker<State>,
         component: &Component,
-        absent: &mut Vec<String>,
-    ) -> Result<InstancePre<State>, Vec<String>> {
+    ) -> Result<(InstancePre<State>, Vec<String>), Vec<String>> {
         let error = match linker.instantiate_pre(component) {
-            Ok(pre) => return Ok(pre),
+            Ok(pre) => return Ok((pre, Vec::new())),
             Err(error) => error,
         };
-        *absent = absent::of(component);
+        let absent = absent::of(component);
         if absent.is_empty() {
             return Err(vec![self.link_fault(&error)]);
         }
-        let stubbed = absent::stubbed(linker, component, absent).and_then(|linker| linker.instantiate_pre(component));
-        stubbed.map_err(|error| {
-            let error = self.link_fault(&error);
-            vec![format!("it imports {}, which this host does not have: {error}", listed(absent))]
-        })
+        let stubbed = absent::stubbed(linker, component, &absent).and_then(|linker| linker.instantiate_pre(component));
+        match stubbed {
+            Ok(pre) => Ok((pre, absent)),
+            Err(error) => {
+                let (names, error) = (absent::listed(&absent), self.link_fault(&error));
+                Err(vec![format!("it imports {names}, which this host does not have: {error}")])
+            }
+        }
     }
 
     /// What the manifest's grants come to.
-    async fn granted(&self, tenant: &str, manifest: &Manifest) -> Result<Granted, Vec<String>> {
+    async fn granted(&self, tenant: &str, manifest: &Manifest, assets: Option<Kept>) -> Result<Granted, Vec<String>> {
         let (ways, tenant, manifest) = (self.ways.clone(), tenant.to_owned(), manifest.clone());
-        let granted = spawn_blocking(move || ways.grant(&tenant, &manifest)).await;
+        let granted = spawn_blocking(move || ways.grant(&tenant, &manifest, assets)).await;
         granted.unwrap_or_else(|error| Err(vec![format!("the host failed to gather what it is granted: {error}")]))
     }
 
@@ -146,16 +150,6 @@ impl Engines {
     }
 }
 
-/// A few names in a sentence.
-fn listed(names: &[String]) -> String {
-    const MOST: usize = 16;
-    let mut text = names.iter().take(MOST).map(String::as_str).collect::<Vec<_>>().join(", ");
-    if names.len() > MOST {
-        text += &format!(" and {} more", names.len() - MOST);
-    }
-    text
-}
-
 impl Errand {
     /// Nobody's request: what a guest has behind it while it starts for no request. It has nothing to ride on.
     pub(super) fn of_nobody(who: Who, manifest: &Arc<Manifest>, task: Arc<Task>, log: Log) -> Self {
@@ -183,47 +177,4 @@ fn trial_fault(failure: &Failure) -> String {
         text += &format!("\n{inside}");
     }
     text
-}
-
-impl Loaded {
-    /// What its author should know of it, in sentences.
-    pub(super) fn notes(&self) -> Vec<String> {
-        let absent = (!self.absent.is_empty()).then(|| {
-            format!("it imports {}, which this host does not have: a call there ends its request", listed(&self.absent))
-        });
-        absent.into_iter().collect()
-    }
-
-    /// What the manifest asks for that this kind of guest cannot do.
-    fn unfit(&self, manifest: &Manifest) -> Vec<String> {
-        let mut faults = Vec::new();
-        let instances = manifest.instances;
-        if self.kind() == Kind::Cgi {
-            let taken = self.granted.variables.iter().filter(|(name, _)| cgi::is_meta_variable(name));
-            faults.extend(taken.map(|(name, _)| {
-                format!("grants.config.{name}: a CGI command's environment has a variable of this name already; choose another")
-            }));
-            if instances.max_requests > 1 {
-                faults.push(
-                    "instances.max_requests: a CGI command serves one request and exits; leave it at 1".to_owned(),
-                );
-            }
-            if !manifest.grants.http.is_empty() {
-                faults.push("grants.http: a CGI command cannot call out; build it as a wasi:http guest".to_owned());
-            }
-            if !manifest.grants.plugins.is_empty() {
-                faults.push("grants.plugins: a CGI command cannot call out; build it as a wasi:http guest".to_owned());
-            }
-        }
-        if instances.max_concurrent > 1 && self.kind() != Kind::Http03 {
-            faults.push(
-                "instances.max_concurrent: only wasi:http 0.3 guests serve several requests at once; leave it at 1"
-                    .to_owned(),
-            );
-        }
-        if instances.max_concurrent > 1 && manifest.lane == Lane::Compute {
-            faults.push("instances.max_concurrent: only in lane = \"io\"".to_owned());
-        }
-        faults
-    }
 }

@@ -13,6 +13,7 @@ use super::{
     engine::Engines,
     idle::Idle,
     instance::{Guest, Instance, WhenFull},
+    keys::Reach,
     outcome, p2, p3,
     shared::Shared,
     state::State,
@@ -69,10 +70,18 @@ pub(super) struct Loaded {
     pub(super) idle: Arc<Idle>,
     pub(super) stock: Stock,
     pub(super) granted: Arc<Granted>,
-    /// Interfaces that it imports and this host does not have.
-    pub(super) absent: Vec<String>,
+    pub(super) imports: Imports,
     /// For instances that are made for nobody in particular.
     pub(super) manifest: Arc<Manifest>,
+}
+
+/// What a component's imports tell of it.
+#[derive(Default)]
+pub(super) struct Imports {
+    /// Interfaces that this host does not have.
+    pub(super) absent: Vec<String>,
+    /// By which interfaces it can reach its stores.
+    pub(super) reach: Reach,
 }
 
 /// The typed way in, resolved once.
@@ -190,8 +199,8 @@ impl Loaded {
     pub(super) fn new(
         engines: Arc<Engines>,
         binding: Binding,
+        imports: Imports,
         granted: Granted,
-        absent: Vec<String>,
         manifest: &Manifest,
     ) -> Self {
         let limits = &manifest.limits;
@@ -213,7 +222,7 @@ impl Loaded {
             idle,
             stock: Stock::default(),
             granted: Arc::new(granted),
-            absent,
+            imports,
             manifest: Arc::new(manifest.clone()),
         }
     }

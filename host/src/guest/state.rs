@@ -6,7 +6,7 @@ use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView, p1::WasiP1Ctx};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
-use super::{body::Present, call::Desk, hooks::Hooks, limiter::Limiter};
+use super::{body::Present, call::Desk, hooks::Hooks, keys::Keeper, limiter::Limiter};
 use crate::capability::{Granted, Ways};
 
 /// Host objects one store may hold: streams, pollables, bodies, headers. A request uses a dozen.
@@ -52,6 +52,11 @@ impl State {
         // It keeps a table of its own: waiting for very many things at once would fill the host's memory.
         context.ctx().table.set_max_capacity(MAX_RESOURCES);
         self.preview1 = Some(context);
+    }
+
+    /// What functions of keys and values find here.
+    pub(super) fn keeper(&mut self) -> Keeper<'_> {
+        Keeper { table: &mut self.table, granted: &self.granted, desk: &self.desk }
     }
 
     /// What a preview1 command's calls go to.

@@ -19,6 +19,7 @@ use crate::{
         Caller, Trace, Ways,
         config::Supply,
         http::{Allowance, Outbound, OutboundSettings},
+        keys::Keys,
         plugins::CallPlugin,
     },
     config::Manifest,
@@ -54,7 +55,12 @@ impl House {
         let lanes = LaneSettings { compute_threads: Some(1), compute_nice: 0 };
         let lanes = Lanes::new(&lanes, &Handle::current()).expect("threads start");
         let outbound = Outbound::new(&OutboundSettings::default()).expect("no authorities of its own");
-        let ways = Ways { plugins: Arc::new(NoPlugins), outbound, supply: Supply::default() };
+        let ways = Ways {
+            plugins: Arc::new(NoPlugins),
+            outbound,
+            supply: Supply::default(),
+            keys: Keys::new(Path::new("/nonexistent"), []),
+        };
         let engines = Engines::new(&settings, &lanes, ways).expect("the pools fit");
         Self { lanes, engines, metrics: Metrics::new(), settings }
     }
@@ -66,7 +72,7 @@ impl House {
         #[expect(unsafe_code, reason = "loading compiled code is")]
         // SAFETY: the code was compiled a line above.
         unsafe {
-            self.engines.load("default", manifest, &code).await
+            self.engines.load("default", manifest, &code, None).await
         }
     }
 
@@ -233,4 +239,78 @@ async fn what_has_been_idle_for_too_long_goes_though_nobody_asks() {
     drop((plugin, house));
     strict.await.expect("no panic");
     patient.await.expect("no panic");
+}
+
+/// A command that imports an interface which the host lacks, by way of a handle of one that it has, and calls it.
+const SHARED_HANDLE: &str = r#"
+(component
+  (import "wasi:io/poll@0.2.0" (instance $poll (export "pollable" (type (sub resource)))))
+  (alias export $poll "pollable" (type $pollable))
+  (import "example:nowhere/nothing@1.0.0" (instance $nowhere
+    (alias outer 1 $pollable (type $outer))
+    (export "pollable" (type $shared (eq $outer)))
+    (export "nothing" (func (result (own $shared))))))
+  (core func $nothing (canon lower (func $nowhere "nothing")))
+  (core module $m
+    (import "nowhere" "nothing" (func $nothing (result i32)))
+    (func (export "run") (result i32) (drop (call $nothing)) (i32.const 0)))
+  (core instance $i (instantiate $m (with "nowhere" (instance (export "nothing" (func $nothing))))))
+  (func $run (result (result)) (canon lift (core func $i "run")))
+  (instance $face (export "run" (func $run)))
+  (export "wasi:cli/run@0.2.0" (instance $face)))"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_absent_interface_may_share_the_handles_of_one_that_is_there() {
+    let house = House::new();
+    let manifest = manifest("io", "");
+    let plugin = house.load(&manifest, SHARED_HANDLE).await.expect("it links");
+    assert!(plugin.notes()[0].contains("example:nowhere/nothing@1.0.0"), "{:?}", plugin.notes());
+    let failure = house.ask(&manifest, &plugin).await.expect_err("it calls what is not there");
+    assert_eq!(failure.code, Code::Trap);
+    assert!(failure.detail.contains("example:nowhere/nothing@1.0.0#nothing"), "{failure}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interface_that_the_host_has_in_another_shape_is_refused() {
+    let house = House::new();
+    let another = SHARED_HANDLE.replace("example:nowhere/nothing@1.0.0", "wasi:io/streams@0.2.0");
+    let faults = house.load(&manifest("io", ""), &another).await.err().expect("it is refused");
+    assert!(faults[0].contains("wasi:io/streams@0.2.0"), "{faults:?}");
+}
+
+/// A command whose start code opens a store of keys, and traps unless it is told of something else than a missing grant.
+const OPENS_AT_START: &str = r#"
+(component
+  (import "fermyon:spin/key-value@2.0.0" (instance $kv
+    (type $cases (variant
+      (case "store-table-full") (case "no-such-store") (case "access-denied") (case "other" string)))
+    (export "error" (type $error (eq $cases)))
+    (export "store" (type $store (sub resource)))
+    (export "[static]store.open" (func (param "label" string) (result (result (own $store) (error $error)))))))
+  (core module $libc
+    (memory (export "memory") 1)
+    (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 1024)))
+  (core instance $libc (instantiate $libc))
+  (core func $open (canon lower (func $kv "[static]store.open")
+    (memory (core memory $libc "memory")) (realloc (core func $libc "realloc"))))
+  (core module $m
+    (import "kv" "open" (func $open (param i32 i32 i32)))
+    (import "libc" "memory" (memory 1))
+    (func $start
+      (call $open (i32.const 0) (i32.const 1) (i32.const 16))
+      ;; The result's case, then the error's.
+      (if (i32.eqz (i32.load8_u (i32.const 16))) (then unreachable))
+      (if (i32.ne (i32.load8_u (i32.const 20)) (i32.const 3)) (then unreachable)))
+    (start $start)
+    (func (export "run") (result i32) (i32.const 0)))
+  (core instance $i (instantiate $m
+    (with "kv" (instance (export "open" (func $open)))) (with "libc" (instance $libc))))
+  (func $run (result (result)) (canon lift (core func $i "run")))
+  (instance $face (export "run" (func $run)))
+  (export "wasi:cli/run@0.2.0" (instance $face)))"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn start_code_opens_no_store() {
+    let house = House::new();
+    house.load(&manifest("io", ""), OPENS_AT_START).await.expect("it is told so, and starts");
 }

@@ -56,7 +56,7 @@ impl HasData for Told<'static> {
 
 impl Told<'_> {
     fn get(&self, name: &str) -> Result<String, Untold> {
-        let Granted { plugin, variables } = self.0;
+        let Granted { plugin, variables, .. } = self.0;
         variables.get(plugin, name).map(Hidden::expose).map(str::to_owned)
     }
 

@@ -22,6 +22,7 @@ use crate::{
         Ways,
         config::Supply,
         http::{Outbound, OutboundSettings},
+        keys::Keys,
     },
     config::{Lane, Limits, Settings},
     diagnostic::Diagnostic,
@@ -35,7 +36,7 @@ use crate::{
     registry::{
         self, CheckReport, CompileLimits, Compiler, Current, EngineLoader, Registry, RegistrySettings, TenantSpec,
     },
-    store::{CodeCache, MAX_CACHE},
+    store::{CodeCache, MAX_CACHE, Shelf},
     telemetry::Metrics,
 };
 
@@ -161,13 +162,19 @@ impl Ground {
         // What loads plugins needs what runs them, for plugins that call plugins; `current` is where they meet.
         let invoker = Invoker::new(current.clone(), lanes.clone(), gates.clone(), Arc::clone(&metrics));
         let outbound = outbound(settings)?;
-        let ways = Ways { plugins: Arc::new(invoker.clone()), outbound: outbound.clone(), supply: supply(settings) };
-        let engines = Engines::new(&engine, &lanes, ways)?;
         let data = data_folder(settings, dir)?;
+        let ways = Ways {
+            plugins: Arc::new(invoker.clone()),
+            outbound: outbound.clone(),
+            supply: supply(settings),
+            keys: keys(settings, &data),
+        };
+        let engines = Engines::new(&engine, &lanes, ways)?;
         let cache = CodeCache::open(&data, MAX_CACHE)
             .with_context(|| format!("compiled code cannot be kept in {}", data.display()))?;
         let compiler = Compiler::new(settings.compiler.clone(), engine, CompileLimits::default())?;
-        let loader = EngineLoader::new(engines, cache, compiler, settings.max_memory, metrics);
+        let shelf = Shelf::open(&data).with_context(|| format!("files cannot be kept in {}", data.display()))?;
+        let loader = EngineLoader::new(engines, cache, compiler, shelf, settings.max_memory, metrics);
         Ok(Self { current, lanes, gates, invoker, loader, outbound, notes: pools.notes })
     }
 }
@@ -193,6 +200,12 @@ fn outbound(settings: &Settings) -> anyhow::Result<Outbound> {
 /// What the operator hands to each tenant's plugins.
 fn supply(settings: &Settings) -> Supply {
     Supply::new(settings.tenants().into_iter().map(|(name, tenant)| (name, tenant.supplies)))
+}
+
+/// The keys that tenants keep.
+fn keys(settings: &Settings, data: &Path) -> Keys {
+    let folder = settings.keys.as_deref().unwrap_or(data);
+    Keys::new(folder, settings.tenants().into_iter().map(|(name, tenant)| (name, tenant.kv)))
 }
 
 /// The data folder, made for its owner alone where it is missing.

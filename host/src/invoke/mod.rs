@@ -8,6 +8,7 @@ mod background;
 mod flight;
 mod hold;
 mod prepare;
+mod statics;
 
 use std::sync::Arc;
 
@@ -108,6 +109,9 @@ impl Invoker {
         let host = request.uri().authority().map(|authority| authority.as_str());
         let found = self.0.current.table().find(host, request.uri().path(), request.method())?;
         note_plugin(&record, &found);
+        if found.plugin.statics.serves(found.route) {
+            return statics::answer(&found, &request.into_parts().0).await;
+        }
         prepare::check_length(&request, &found.plugin.manifest.limits)?;
         let hop = hops::behind(request.headers());
         if hop > HOP_LIMIT {
@@ -160,6 +164,9 @@ impl Invoker {
         let (route, params) = plugin.own_route(request.uri().path(), request.method())?;
         let found = Found { plugin, route, params };
         note_plugin(&record, &found);
+        if found.plugin.statics.serves(found.route) {
+            return statics::answer(&found, &request.into_parts().0).await;
+        }
         prepare::check_length(&request, &found.plugin.manifest.limits)?;
         let remaining = caller.deadline.saturating_duration_since(Instant::now());
         let hop = caller.hop + 1;

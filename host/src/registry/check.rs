@@ -10,7 +10,7 @@ use std::{
 use super::{
     handle::RegistrySettings,
     live::{Census, LivePlugin, Parts},
-    loader::Loader,
+    loader::{Loader, Ready},
     reconcile::guarded,
     resolve::{Offer, misplaced, resolve},
     revision::{MANIFEST_FILE, Rest, Revision, Taken, take},
@@ -122,13 +122,13 @@ async fn load<L: Loader>(
     if manifest.instances.max_concurrent > 1 {
         report.note(&place.folder, SHARED_INSTANCES.to_owned());
     }
-    match guarded(loader.load(&tenant.name, &manifest, &revision.component)).await {
-        Ok(guest) => {
+    match guarded(loader.load(&tenant.name, &manifest, &revision)).await {
+        Ok(Ready { guest, statics }) => {
             L::notes(&guest).into_iter().for_each(|note| report.note(&place.folder, note));
             let who = Ids::default().who(place.tenant, tenant, &manifest.name);
             let (owner, digest, folder) = (tenant.owner(), revision.digest, revision.folder);
             let metrics = Metrics::new().plugin(&owner.tenant, &manifest.name);
-            let parts = Parts { owner, who, manifest, guest, digest, folder, metrics };
+            let parts = Parts { owner, who, manifest, guest, statics, digest, folder, metrics };
             Some(Arc::new(LivePlugin::new(parts, &Census::default())))
         }
         Err(faults) => {

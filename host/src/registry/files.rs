@@ -30,6 +30,11 @@ impl Stamp {
         }
     }
 
+    /// In bytes.
+    pub(super) fn size(&self) -> u64 {
+        self.size
+    }
+
     /// How long the file has been as it is; `None` when its time lies ahead of `now` (another machine's clock).
     pub(super) fn age(&self, now: SystemTime) -> Option<Duration> {
         let (seconds, nanoseconds) = self.changed;

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use super::{
     path_tree::{PathTree, param_names},
     revision::Digest,
+    statics::Statics,
 };
 use crate::{
     config::Manifest,
@@ -48,7 +49,9 @@ pub struct LivePlugin<G = guest::Plugin> {
     pub manifest: Arc<Manifest>,
     /// What runs.
     pub guest: G,
-    /// Of the manifest's and the component's bytes.
+    /// What the host serves itself.
+    pub statics: Statics,
+    /// Of the files it was made from.
     pub digest: Digest,
     /// The folder it was read from.
     pub folder: PathBuf,
@@ -70,6 +73,7 @@ pub(super) struct Parts<G> {
     pub(super) who: Who,
     pub(super) manifest: Manifest,
     pub(super) guest: G,
+    pub(super) statics: Statics,
     pub(super) digest: Digest,
     pub(super) folder: PathBuf,
     pub(super) metrics: Arc<PluginMetrics>,
@@ -93,6 +97,7 @@ impl<G> LivePlugin<G> {
             who: parts.who,
             manifest: Arc::new(parts.manifest),
             guest: parts.guest,
+            statics: parts.statics,
             digest: parts.digest,
             folder: parts.folder,
         }

@@ -1,17 +1,26 @@
 //! How a revision becomes a guest that can serve: read, cap, compile (cache first), load.
 
-use std::{future::Future, path::Path, sync::Arc, time::Instant};
+use std::{collections::BTreeMap, future::Future, io, path::Path, sync::Arc, time::Instant};
 
-use super::compile_child::Compiler;
+use super::{compile_child::Compiler, revision::Revision, statics::Statics};
 use crate::{
     config::{CapNote, Caps, Lane, Manifest},
     diagnostic::Diagnostic,
     guest::{self, Declared, Engines},
     lanes::Who,
-    store::{CodeCache, CodeKey},
+    store::{CodeCache, CodeKey, Kept, Shelf},
     telemetry::{Metrics, PluginMetrics},
     units::ByteSize,
 };
+
+/// What a revision became.
+#[derive(Debug)]
+pub struct Ready<G> {
+    /// What runs.
+    pub guest: G,
+    /// What the host serves itself.
+    pub statics: Statics,
+}
 
 /// Makes guests out of revisions. The registry is generic over it, so its own tests need no engine.
 pub trait Loader: Send + Sync + 'static {
@@ -27,7 +36,8 @@ pub trait Loader: Send + Sync + 'static {
     /// The manifest with the operator's caps applied, and a note for each value that was lowered.
     fn cap(&self, manifest: &Manifest, caps: &Caps) -> (Manifest, Vec<CapNote>);
 
-    /// Compiles, links and instantiates once, as a plugin of this tenant. Touches nothing live.
+    /// Compiles, links and instantiates once, as a plugin of this tenant and under this manifest, which is the revision's with
+    /// the operator's caps applied. Touches nothing live.
     ///
     /// # Errors
     /// Every reason why the component cannot serve under this manifest, in words for its author.
@@ -35,8 +45,8 @@ pub trait Loader: Send + Sync + 'static {
         &self,
         tenant: &str,
         manifest: &Manifest,
-        component: &[u8],
-    ) -> impl Future<Output = Result<Self::Guest, Vec<String>>> + Send;
+        revision: &Revision,
+    ) -> impl Future<Output = Result<Ready<Self::Guest>, Vec<String>>> + Send;
 
     /// What the guest is, for `status`.
     fn kind(guest: &Self::Guest) -> &'static str;
@@ -55,6 +65,7 @@ pub struct EngineLoader {
     engines: Arc<Engines>,
     cache: CodeCache,
     compiler: Compiler,
+    shelf: Shelf,
     max_memory: ByteSize,
     metrics: Arc<Metrics>,
 }
@@ -65,10 +76,27 @@ impl EngineLoader {
         engines: Arc<Engines>,
         cache: CodeCache,
         compiler: Compiler,
+        shelf: Shelf,
         max_memory: ByteSize,
         metrics: Arc<Metrics>,
     ) -> Self {
-        Self { engines, cache, compiler, max_memory, metrics }
+        Self { engines, cache, compiler, shelf, max_memory, metrics }
+    }
+
+    /// What the host serves and what the guest may read, off the runtime's threads.
+    async fn keep(&self, revision: &Revision) -> Result<(Statics, Option<Kept>), Vec<String>> {
+        // Clones of their bytes share them.
+        let (shelf, manifest, files) = (self.shelf.clone(), revision.manifest.clone(), revision.files.clone());
+        let keep = move || -> io::Result<_> {
+            let is_asset = |name: &Path| manifest.assets.iter().any(|asset| name.starts_with(asset));
+            let statics = Statics::keep(&shelf, &manifest, &files)?;
+            let assets: BTreeMap<_, _> = files.into_iter().filter(|(name, _)| is_asset(name)).collect();
+            // Also where they are folders without files: a guest may ask what is there.
+            let assets = if manifest.assets.is_empty() { None } else { Some(shelf.keep(&assets)?) };
+            Ok((statics, assets))
+        };
+        let kept = tokio::task::spawn_blocking(keep).await.unwrap_or_else(|panic| Err(io::Error::other(panic)));
+        kept.map_err(|error| vec![format!("assets and static: the host cannot keep the files: {error}")])
     }
 
     /// Compiled code for a component: from the cache, else from the compile child.
@@ -104,7 +132,13 @@ impl Loader for EngineLoader {
         manifest.capped(caps, self.max_memory)
     }
 
-    async fn load(&self, tenant: &str, manifest: &Manifest, component: &[u8]) -> Result<guest::Plugin, Vec<String>> {
+    async fn load(
+        &self,
+        tenant: &str,
+        manifest: &Manifest,
+        revision: &Revision,
+    ) -> Result<Ready<guest::Plugin>, Vec<String>> {
+        let component = &revision.component;
         let declared = Declared::read(component);
         // Before it is compiled, which may take seconds.
         let faults = declared.as_ref().map(|declared| declared.unfit(manifest.lane)).unwrap_or_default();
@@ -113,13 +147,14 @@ impl Loader for EngineLoader {
         }
         let artefact = self.artefact(manifest.lane, &manifest.component, component).await;
         let artefact = artefact.map_err(|why| vec![why])?;
+        let (statics, assets) = self.keep(revision).await?;
         #[expect(unsafe_code, reason = "compiled code is native code")]
         // SAFETY: the bytes are what the compile child, this program, wrote to its pipe; those from the cache carry
         // a code that only the holder of the cache's secret key can make, checked over these very bytes.
-        let plugin = unsafe { self.engines.load(tenant, manifest, &artefact).await? };
+        let plugin = unsafe { self.engines.load(tenant, manifest, &artefact, assets).await? };
         match declared.and_then(|declared| declared.unlike(plugin.kind())) {
             Some(fault) => Err(vec![fault]),
-            None => Ok(plugin),
+            None => Ok(Ready { guest: plugin, statics }),
         }
     }
 

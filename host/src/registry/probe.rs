@@ -1,13 +1,14 @@
 //! Plugins that are live without folders or a registry: the door that the fuzz targets use
 //! (`decisions/0034-fuzz-targets.md`).
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     current::Current,
     live::{Census, LivePlugin, Parts},
     resolve::{Offer, Resolved, resolve},
     revision::Digest,
+    statics::Statics,
     table::Table,
     tenants::{Ids, TenantSpec},
 };
@@ -29,11 +30,12 @@ pub fn table<G>(
         let parts = Parts {
             owner: tenant.owner(),
             who: ids.who(place, tenant, &manifest.name),
-            digest: Digest::new(manifest.name.as_bytes(), b""),
+            digest: Digest::new(manifest.name.as_bytes(), b"", &BTreeMap::new()),
             folder: tenant.folder.join(&manifest.name),
             metrics: metrics.plugin(&tenant.name, &manifest.name),
             manifest,
             guest,
+            statics: Statics::default(),
         };
         Offer { tenant: place, new: Some(Arc::new(LivePlugin::new(parts, &census))), live: None, leaving: false }
     });

@@ -1,12 +1,18 @@
-//! A revision: one read of a plugin's manifest and component that no writer was in the middle of.
+//! A revision: one read of a plugin's manifest, component and other files that no writer was in the middle of.
 
 use std::{
+    collections::BTreeMap,
     fmt, io,
     path::{Path, PathBuf},
     time::{Duration, Instant, SystemTime},
 };
 
-use super::files::{Stamp, read_inside, stamp};
+use bytes::Bytes;
+
+use super::{
+    enclosed,
+    files::{Stamp, read_inside, stamp},
+};
 use crate::{config::Manifest, diagnostic::Diagnostic};
 
 /// The file that makes a folder a plugin.
@@ -22,15 +28,23 @@ const MAX_MANIFEST: u64 = 256 << 10;
 /// The largest component. An interpreter with its libraries takes about 40 MiB.
 pub const MAX_COMPONENT: u64 = 128 << 20;
 
-/// Names one state of a plugin: a BLAKE3 hash over its manifest and component.
+/// Names one state of a plugin: a BLAKE3 hash over its manifest, its component and the files that go with them.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Digest([u8; 32]);
 
 impl Digest {
-    /// Of the bytes of a manifest and a component.
-    pub fn new(manifest: &[u8], component: &[u8]) -> Self {
+    /// Of the bytes of a manifest and a component, and of the names and bytes of other files.
+    pub fn new(manifest: &[u8], component: &[u8], files: &BTreeMap<PathBuf, Bytes>) -> Self {
         let mut hasher = blake3::Hasher::new();
-        hasher.update(&(manifest.len() as u64).to_le_bytes()).update(manifest).update(component);
+        let mut part = |bytes: &[u8]| {
+            hasher.update(&(bytes.len() as u64).to_le_bytes()).update(bytes);
+        };
+        part(manifest);
+        part(component);
+        for (name, bytes) in files {
+            part(name.as_os_str().as_encoded_bytes());
+            part(bytes);
+        }
         Self(*hasher.finalize().as_bytes())
     }
 }
@@ -58,48 +72,84 @@ pub struct Revision {
     pub manifest: Manifest,
     /// The component's bytes.
     pub component: Vec<u8>,
-    /// Of the manifest's and the component's bytes.
+    /// What the host serves and the guest may read, by their paths in the folder.
+    pub files: BTreeMap<PathBuf, Bytes>,
+    /// Of all of it.
     pub digest: Digest,
 }
 
 /// What a manifest's text means, or every fault in it. `&[u8]` is the text as read from the path.
 pub(super) type ReadManifest<'a> = dyn Fn(&Path, &[u8]) -> Result<Manifest, Vec<Diagnostic>> + 'a;
 
-/// The state of a plugin's two files without their bytes. Equal stamps: nothing to read.
+/// What a manifest names besides itself, relative to its folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Named {
+    component: PathBuf,
+    /// Files and folders that go with it.
+    enclosed: Vec<PathBuf>,
+}
+
+impl Named {
+    fn by(manifest: &Manifest) -> Self {
+        Self { component: manifest.component.clone(), enclosed: enclosed::names(manifest) }
+    }
+
+    /// Each of them.
+    pub(super) fn paths(&self, folder: &Path) -> impl Iterator<Item = PathBuf> {
+        self.enclosed.iter().chain([&self.component]).map(|name| folder.join(name))
+    }
+}
+
+/// The state of a plugin's files without their bytes. Equal stamps: nothing to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Stamps {
     manifest: Stamp,
-    /// The component's path and stamp, once the manifest could be read and named it.
-    component: Option<(PathBuf, Option<Stamp>)>,
+    /// The others, once the manifest could be read and named them.
+    others: Option<(Named, Others)>,
+}
+
+/// The state of what a manifest names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Others {
+    component: Option<Stamp>,
+    /// Or why they are not taken, in words for the author.
+    enclosed: Result<BTreeMap<PathBuf, Stamp>, String>,
+}
+
+impl Others {
+    fn look(folder: &Path, named: &Named) -> io::Result<Self> {
+        let component = stamp(&folder.join(&named.component))?;
+        let enclosed = enclosed::survey(folder, &named.enclosed).map_err(|error| error.to_string());
+        Ok(Self { component, enclosed })
+    }
+
+    fn stamps(&self) -> impl Iterator<Item = &Stamp> {
+        self.component.iter().chain(self.enclosed.iter().flat_map(BTreeMap::values))
+    }
 }
 
 impl Stamps {
-    /// Stats the manifest, and the component that the last read of the manifest named. `None` without a manifest.
-    pub(super) fn look(folder: &Path, component: Option<&Path>) -> io::Result<Option<Self>> {
+    /// Stats the manifest, and what the last read of the manifest named. `None` without a manifest.
+    pub(super) fn look(folder: &Path, named: Option<&Named>) -> io::Result<Option<Self>> {
         let Some(manifest) = stamp(&folder.join(MANIFEST_FILE))? else { return Ok(None) };
-        let component = match component {
-            Some(name) => Some((name.to_owned(), stamp(&folder.join(name))?)),
-            None => None,
-        };
-        Ok(Some(Self { manifest, component }))
+        let others =
+            named.map(|named| Ok::<_, io::Error>((named.clone(), Others::look(folder, named)?))).transpose()?;
+        Ok(Some(Self { manifest, others }))
     }
 
-    /// The component's name, if it is known.
-    pub(super) fn component(&self) -> Option<&Path> {
-        self.component.as_ref().map(|(name, _)| name.as_path())
+    /// What the manifest names, if that is known.
+    pub(super) fn named(&self) -> Option<&Named> {
+        self.others.as_ref().map(|(named, _)| named)
     }
 
     /// How long all of it has been as it is; `None` when a time lies ahead of `now`.
     fn age(&self, now: SystemTime) -> Option<Duration> {
-        let component = self.component.as_ref().and_then(|(_, stamp)| *stamp);
-        match component {
-            Some(component) => Some(self.manifest.age(now)?.min(component.age(now)?)),
-            None => self.manifest.age(now),
-        }
+        let others = self.others.iter().flat_map(|(_, others)| others.stamps());
+        others.chain([&self.manifest]).map(|stamp| stamp.age(now)).min().flatten()
     }
 }
 
-/// Watches one pair of files come to rest.
+/// Watches a plugin's files come to rest.
 #[derive(Debug, Default)]
 pub(super) struct Rest {
     last: Option<(Stamps, Instant)>,
@@ -156,29 +206,41 @@ fn try_take(folder: &Path, rest: &mut Rest, quiet: Duration, read: &ReadManifest
     let file = folder.join(MANIFEST_FILE);
     let (_, text) = read_inside(folder, MANIFEST_FILE.as_ref(), MAX_MANIFEST)?;
     let manifest = read(&file, &text);
-    let component = manifest.as_ref().ok().map(|manifest| manifest.component.clone());
-    let Some(before) = Stamps::look(folder, component.as_deref())? else { return Ok(Taken::Gone) };
+    let named = manifest.as_ref().ok().map(Named::by);
+    let Some(before) = Stamps::look(folder, named.as_ref())? else { return Ok(Taken::Gone) };
     let remaining = rest.remaining(&before, quiet, (SystemTime::now(), Instant::now()));
     if !remaining.is_zero() || before.manifest != alone.manifest {
         return Ok(Taken::Unsettled(remaining.max(Duration::from_millis(1))));
     }
-    let taken = match manifest {
-        Err(faults) => Err(faults),
-        Ok(manifest) => {
-            let read = read_inside(folder, &manifest.component, MAX_COMPONENT);
-            read.map_err(|error| vec![fault(folder, &manifest.component, &error)]).map(|(_, bytes)| (manifest, bytes))
-        }
-    };
-    if Stamps::look(folder, component.as_deref())?.as_ref() != Some(&before) {
+    let taken = manifest.and_then(|manifest| {
+        let (component, files) = rest_of(folder, &manifest, &before).map_err(|fault| vec![fault])?;
+        let digest = Digest::new(&text, &component, &files);
+        Ok(Box::new(Revision { folder: folder.to_owned(), manifest, component, files, digest }))
+    });
+    if Stamps::look(folder, named.as_ref())?.as_ref() != Some(&before) {
         return Ok(Taken::Unsettled(quiet));
     }
     Ok(match taken {
         Err(faults) => Taken::Faulty(faults, before),
-        Ok((manifest, component)) => {
-            let digest = Digest::new(&text, &component);
-            Taken::Revision(Box::new(Revision { folder: folder.to_owned(), manifest, component, digest }), before)
-        }
+        Ok(revision) => Taken::Revision(revision, before),
     })
+}
+
+/// What the manifest names, read.
+fn rest_of(
+    folder: &Path,
+    manifest: &Manifest,
+    stamps: &Stamps,
+) -> Result<(Vec<u8>, BTreeMap<PathBuf, Bytes>), Diagnostic> {
+    let component = read_inside(folder, &manifest.component, MAX_COMPONENT);
+    let (_, component) = component.map_err(|error| fault(folder, &manifest.component, &error))?;
+    let refused = |why: String| Diagnostic::new(folder.join(MANIFEST_FILE), format!("assets and static: {why}"));
+    let files = match stamps.others.as_ref().map(|(_, others)| &others.enclosed) {
+        Some(Ok(found)) => enclosed::read(folder, found).map_err(|error| refused(error.to_string()))?,
+        Some(Err(why)) => return Err(refused(why.clone())),
+        None => BTreeMap::new(),
+    };
+    Ok((component, files))
 }
 
 /// The manifest alone, as it is at this moment, if it is free of faults.

@@ -39,7 +39,19 @@ fn a_still_folder_is_read_and_its_digest_follows_both_files() {
     };
     assert_eq!(digest("c.wat", "one"), digest("c.wat", "one"));
     assert_ne!(digest("c.wat", "one"), digest("c.wat", "two"));
-    assert_ne!(Digest::new(b"ab", b"c"), Digest::new(b"a", b"bc"));
+    let of = |manifest: &[u8], component: &[u8], files: &[(&str, &'static str)]| {
+        let files = files.iter().map(|(name, text)| (PathBuf::from(name), Bytes::from_static(text.as_bytes())));
+        Digest::new(manifest, component, &files.collect())
+    };
+    let all = [
+        of(b"ab", b"c", &[]),
+        of(b"a", b"bc", &[]),
+        of(b"a", b"b", &[("c", "")]),
+        of(b"a", b"b", &[("", "c")]),
+        of(b"a", b"b", &[("c", "d"), ("e", "f")]),
+        of(b"a", b"b", &[("c", "de"), ("f", "")]),
+    ];
+    assert_eq!(all.iter().collect::<std::collections::HashSet<_>>().len(), all.len());
 }
 
 #[test]
@@ -66,7 +78,8 @@ fn a_write_during_the_read_drops_what_was_read() {
 #[test]
 fn the_files_own_times_count_and_where_they_lie_ahead_the_time_they_were_seen() {
     let folder = folder("c.wat", "one");
-    let stamps = Stamps::look(folder.path(), Some(Path::new("c.wat"))).unwrap().unwrap();
+    let named = Named::by(&component_alone(Path::new("p"), b"c.wat").unwrap());
+    let stamps = Stamps::look(folder.path(), Some(&named)).unwrap().unwrap();
     let (now, start) = (SystemTime::now(), Instant::now());
     let (quiet, ms) = (Duration::from_millis(100), Duration::from_millis);
     assert_eq!(Rest::default().remaining(&stamps, quiet, (now + ms(500), start)), Duration::ZERO);
@@ -75,8 +88,31 @@ fn the_files_own_times_count_and_where_they_lie_ahead_the_time_they_were_seen() 
     assert_eq!(rest.remaining(&stamps, quiet, (past, start)), quiet);
     assert_eq!(rest.remaining(&stamps, quiet, (past, start + ms(40))), ms(60));
     assert_eq!(rest.remaining(&stamps, quiet, (past, start + ms(100))), Duration::ZERO);
-    let other = Stamps { component: None, ..stamps };
+    let other = Stamps { others: None, ..stamps };
     assert_eq!(rest.remaining(&other, quiet, (past, start + ms(100))), quiet);
+}
+
+#[test]
+fn files_that_go_with_it_are_read_and_make_another_revision() {
+    let folder = folder("c.wat", "one");
+    let served = |_: &Path, _: &[u8]| {
+        let mut manifest = Manifest { component: "c.wat".into(), ..testing::manifest("p", Vec::new()) };
+        manifest.assets = vec!["texts".into()];
+        Ok(manifest)
+    };
+    let take = || take(folder.path(), &mut Rest::default(), Duration::ZERO, &served);
+    let revision = || match take() {
+        Taken::Revision(revision, stamps) => (revision, stamps),
+        other => panic!("expected a revision, got {other:?}"),
+    };
+    assert!(matches!(take(), Taken::Faulty(faults, _) if faults[0].message.contains("texts does not exist")));
+    fs::create_dir(folder.path().join("texts")).unwrap();
+    fs::write(folder.path().join("texts/a"), "one").unwrap();
+    let (first, seen) = revision();
+    assert_eq!(first.files[Path::new("texts/a")], "one");
+    fs::write(folder.path().join("texts/a"), "two").unwrap();
+    let (second, now) = revision();
+    assert!(first.digest != second.digest && seen != now);
 }
 
 #[test]

@@ -90,7 +90,7 @@ impl Scan {
 /// Whether a folder's files are still as they were when `known` was taken.
 pub(super) fn unchanged(folder: &Path, known: Option<&Stamps>) -> bool {
     let Some(known) = known else { return false };
-    matches!(Stamps::look(folder, known.component()), Ok(Some(now)) if now == *known)
+    matches!(Stamps::look(folder, known.named()), Ok(Some(now)) if now == *known)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What the registry's tests share: manifests made by hand and live plugins without an engine.
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
     sync::{
@@ -16,15 +17,16 @@ use super::{
     current::Current,
     handle::{Registry, RegistrySettings},
     live::{Census, LivePlugin, Parts},
-    loader::Loader,
-    revision::{Digest, MANIFEST_FILE},
+    loader::{Loader, Ready},
+    revision::{Digest, MANIFEST_FILE, Revision},
+    statics::Statics,
     tenants::{Ids, TenantSpec},
     watch::WatchMode,
 };
 use crate::{
     config::{
-        Build, CapNote, Caps, Grants, Instances, Lane, Limits, Manifest, Methods, OnDisconnect, Route, Settings,
-        TenantPlace,
+        Build, CapNote, Caps, Grants, Instances, Lane, Limits, Manifest, Methods, OnDisconnect, Route, Serves,
+        Settings, TenantPlace,
     },
     diagnostic::Diagnostic,
     telemetry::Metrics,
@@ -38,6 +40,7 @@ pub(super) fn manifest(name: &str, routes: Vec<Route>) -> Manifest {
         version: "1".to_owned(),
         component: PathBuf::from("plugin.wat"),
         lane: Lane::Io,
+        assets: Vec::new(),
         on_disconnect: OnDisconnect::Cancel,
         routes,
         limits: Limits {
@@ -74,7 +77,7 @@ pub(super) fn route(text: &str) -> Route {
         }
         None => (Methods::All, text),
     };
-    Route { path: path.to_owned(), methods, host }
+    Route { path: path.to_owned(), methods, host, serves: Serves::Plugin }
 }
 
 /// A tenant without caps.
@@ -92,10 +95,13 @@ pub(super) fn plugin<G>(
 ) -> Arc<LivePlugin<G>> {
     let manifest = manifest(name, routes.iter().map(|text| route(text)).collect());
     let who = Ids::default().who(tenant, &tenants[tenant], name);
-    let (owner, digest) = (tenants[tenant].owner(), Digest::new(name.as_bytes(), b""));
+    let (owner, digest) = (tenants[tenant].owner(), Digest::new(name.as_bytes(), b"", &BTreeMap::new()));
     let folder = tenants[tenant].folder.join(name);
     let metrics = Metrics::new().plugin(&owner.tenant, &manifest.name);
-    Arc::new(LivePlugin::new(Parts { owner, who, manifest, guest, digest, folder, metrics }, &Census::default()))
+    Arc::new(LivePlugin::new(
+        Parts { owner, who, manifest, guest, statics: Statics::default(), digest, folder, metrics },
+        &Census::default(),
+    ))
 }
 
 /// Loads without an engine: the guest is the component's text. A component that says `bad` is refused, one that says
@@ -129,12 +135,12 @@ impl Loader for Texts {
         manifest.capped(caps, ByteSize(u64::MAX))
     }
 
-    async fn load(&self, _: &str, _: &Manifest, component: &[u8]) -> Result<String, Vec<String>> {
+    async fn load(&self, _: &str, _: &Manifest, revision: &Revision) -> Result<Ready<String>, Vec<String>> {
         self.loads.fetch_add(1, Relaxed);
-        match std::str::from_utf8(component).unwrap() {
+        match std::str::from_utf8(&revision.component).unwrap() {
             "bad" => Err(vec!["one reason".to_owned(), "another reason".to_owned()]),
             "panic" => panic!("a loader that panics"),
-            text => Ok(text.to_owned()),
+            text => Ok(Ready { guest: text.to_owned(), statics: Statics::default() }),
         }
     }
 

@@ -42,7 +42,7 @@ pub enum WatchMode {
 /// The watch over some folders. Dropping it ends the watch.
 pub(super) struct Watch {
     look: Arc<Notify>,
-    components: Arc<ArcSwap<Vec<PathBuf>>>,
+    named: Arc<ArcSwap<Vec<PathBuf>>>,
     /// Whether an event was lost or the watch broke: then looking often takes over.
     deaf: Arc<AtomicBool>,
     mode: WatchMode,
@@ -53,7 +53,7 @@ impl Watch {
     /// Watches folders and all below them.
     pub(super) fn start(folders: &[PathBuf], mode: WatchMode) -> Self {
         let mut watch =
-            Self { look: Arc::default(), components: Arc::default(), deaf: Arc::default(), mode, _watcher: None };
+            Self { look: Arc::default(), named: Arc::default(), deaf: Arc::default(), mode, _watcher: None };
         if mode == WatchMode::Events {
             match watch.listen(folders) {
                 Ok(watcher) => watch._watcher = Some(watcher),
@@ -67,9 +67,9 @@ impl Watch {
     }
 
     fn listen(&self, folders: &[PathBuf]) -> notify::Result<RecommendedWatcher> {
-        let (look, components, deaf) = (self.look.clone(), self.components.clone(), self.deaf.clone());
+        let (look, named, deaf) = (self.look.clone(), self.named.clone(), self.deaf.clone());
         let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| match event {
-            Ok(event) if !matters(&event, &components.load()) => {}
+            Ok(event) if !matters(&event, &named.load()) => {}
             Ok(_) => look.notify_one(),
             Err(error) => {
                 if !deaf.swap(true, Relaxed) {
@@ -84,9 +84,9 @@ impl Watch {
         Ok(watcher)
     }
 
-    /// Names the component files: their changes matter wherever they lie.
-    pub(super) fn components(&self, components: Vec<PathBuf>) {
-        self.components.store(Arc::new(components));
+    /// Files and folders that manifests name: their changes matter wherever they lie.
+    pub(super) fn named(&self, named: Vec<PathBuf>) {
+        self.named.store(Arc::new(named));
     }
 
     /// Waits until it is time to look.
@@ -106,7 +106,7 @@ impl Watch {
 }
 
 /// Whether an event may mean that a plugin changed.
-fn matters(event: &Event, components: &[PathBuf]) -> bool {
+fn matters(event: &Event, named: &[PathBuf]) -> bool {
     if event.need_rescan() {
         return true;
     }
@@ -115,7 +115,8 @@ fn matters(event: &Event, components: &[PathBuf]) -> bool {
         EventKind::Access(access) => access != AccessKind::Close(AccessMode::Write),
         _ => false,
     };
-    !read_only && event.paths.iter().any(|path| components.contains(path) || !(in_output(path) || is_temporary(path)))
+    let is_named = |path: &PathBuf| named.iter().any(|named| path.starts_with(named));
+    !read_only && event.paths.iter().any(|path| is_named(path) || !(in_output(path) || is_temporary(path)))
 }
 
 /// Whether a path lies in a folder that builds or version control fill.

@@ -1,5 +1,8 @@
-//! Durable state: the compiled-code cache.
+//! Durable state: the compiled-code cache, and keys with values. Beside it, the files of what is live.
 
 mod code_cache;
+pub mod keys;
+mod shelf;
 
 pub use code_cache::{CacheStats, CodeCache, CodeKey, MAX_CACHE, OpenError};
+pub use shelf::{Kept, Shelf};

@@ -60,6 +60,7 @@ pub(super) struct Families {
     pub(super) instances: IntCounterVec,
     pub(super) background_ends: IntCounterVec,
     pub(super) outbound: IntCounterVec,
+    pub(super) key_calls: IntCounterVec,
     pub(super) guest_lines_dropped: IntCounterVec,
 }
 
@@ -245,6 +246,7 @@ impl Families {
             instances: make.counters(names::INSTANCES),
             background_ends: make.counters(names::BACKGROUND_ENDS),
             outbound: make.counters(names::OUTBOUND),
+            key_calls: make.counters(names::KEY_CALLS),
             guest_lines_dropped: make.counters(names::GUEST_LINES_DROPPED),
         }
     }
@@ -267,6 +269,9 @@ impl Families {
         }
         for result in super::plugin_metrics::OUTBOUND_RESULTS {
             let _ = self.outbound.remove_label_values(&[tenant, plugin, result]);
+        }
+        for result in super::plugin_metrics::KEY_RESULTS {
+            let _ = self.key_calls.remove_label_values(&[tenant, plugin, result]);
         }
         for how in super::plugin_metrics::BACKGROUND_ENDS {
             let _ = self.background_ends.remove_label_values(&[tenant, plugin, how]);
@@ -328,6 +333,7 @@ mod tests {
         plugin.spent(Duration::from_millis(1), 7);
         plugin.background_ended("done");
         plugin.called_out("ok");
+        plugin.kept("ok");
         let listener = metrics.listener("public");
         listener.cut("idle");
         listener.certificate_read(true);

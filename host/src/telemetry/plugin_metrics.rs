@@ -31,6 +31,9 @@ pub const OUTBOUND_RESULTS: [&str; 13] = [
     "failed",
 ];
 
+/// How a call on a store of keys can end; the label `result`.
+pub const KEY_RESULTS: [&str; 5] = ["ok", "denied", "quota", "invalid", "broken"];
+
 /// The metrics of one plugin. Its series are removed when the last handle goes.
 pub struct PluginMetrics {
     metrics: Arc<Metrics>,
@@ -127,6 +130,15 @@ impl PluginMetrics {
     pub fn called_out(&self, result: &'static str) {
         debug_assert!(OUTBOUND_RESULTS.contains(&result), "{result} is not in the list");
         self.metrics.families.outbound.with_label_values(&[&self.tenant, &self.plugin, result]).inc();
+    }
+
+    /// Counts a call on a store of keys by how it ended.
+    ///
+    /// # Panics
+    /// In debug builds, on a word that is not one of [`KEY_RESULTS`]: its series would outlive the plugin.
+    pub fn kept(&self, result: &'static str) {
+        debug_assert!(KEY_RESULTS.contains(&result), "{result} is not in the list");
+        self.metrics.families.key_calls.with_label_values(&[&self.tenant, &self.plugin, result]).inc();
     }
 
     /// Counts work after the response that ended: "done", "failed", "deadline" or "no-permit".

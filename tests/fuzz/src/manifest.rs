@@ -8,7 +8,7 @@
 use std::{fmt::Write as _, sync::LazyLock};
 
 use wasmbay::{
-    config::{Given, Grants, Lane, Manifest, Methods, OnDisconnect, manifest_schema},
+    config::{Given, Grants, Lane, Manifest, Methods, OnDisconnect, Route, Serves, manifest_schema},
     diagnostic::Diagnostic,
     units::Interval,
 };
@@ -64,7 +64,8 @@ fn check(fault: &Diagnostic, text: &str) {
 
 /// The manifest with every value written out.
 fn written(manifest: &Manifest) -> String {
-    let Manifest { name, version, component, lane, on_disconnect, routes, limits, instances, grants, build } = manifest;
+    let Manifest { name, version, component, lane, assets, on_disconnect, routes, limits, instances, grants, build } =
+        manifest;
     let quoted = |text: &str| toml::Value::from(text).to_string();
     let path = |path: &std::path::Path| quoted(path.to_str().expect("it was read from text"));
     let time = |time| quoted(&Interval(time).to_string());
@@ -79,10 +80,19 @@ fn written(manifest: &Manifest) -> String {
     let end = if *on_disconnect == OnDisconnect::Cancel { "cancel" } else { "finish" };
     let mut put = |line: String| writeln!(text, "{line}").expect("a string takes all");
     put(format!("lane = {lane:?}\non_disconnect = {end:?}"));
+    if !assets.is_empty() {
+        put(format!("assets = {}", list(assets.iter().map(|asset| path(asset)).collect())));
+    }
     for route in routes {
-        put(format!("[[route]]\npath = {}", quoted(&route.path)));
-        if let Methods::Only(methods) = &route.methods {
-            put(format!("methods = {}", list(methods.iter().map(|method| quoted(method.as_str())).collect())));
+        if let Serves::Files(folder) = &route.serves {
+            let below = route.path.strip_suffix(Route::EVERY_PATH).expect("it ends in every path");
+            put(format!("[[static]]\npath = {}", quoted(if below.is_empty() { "/" } else { below })));
+            put(format!("dir = {}", path(folder)));
+        } else {
+            put(format!("[[route]]\npath = {}", quoted(&route.path)));
+            if let Methods::Only(methods) = &route.methods {
+                put(format!("methods = {}", list(methods.iter().map(|method| quoted(method.as_str())).collect())));
+            }
         }
         route.host.iter().for_each(|host| put(format!("host = {}", quoted(host))));
     }
@@ -95,9 +105,10 @@ fn written(manifest: &Manifest) -> String {
     put(format!("queue_timeout = {}\nafter_response = {}", time(limits.queue_timeout), time(limits.after_response)));
     put(format!("[instances]\nmax_requests = {}", instances.max_requests));
     put(format!("max_concurrent = {}\nwarm = {}", instances.max_concurrent, instances.warm));
-    let Grants { plugins, http, config } = grants;
+    let Grants { plugins, http, config, kv } = grants;
     put(format!("[grants]\nplugins = {}", list(plugins.iter().map(|name| quoted(name)).collect())));
     put(format!("http = {}", list(http.iter().map(|origin| quoted(&origin.to_string())).collect())));
+    put(format!("kv = {}", list(kv.iter().map(|store| quoted(store)).collect())));
     put("[grants.config]".to_owned());
     for (name, given) in config {
         put(match given {

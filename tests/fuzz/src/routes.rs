@@ -102,7 +102,7 @@ fn alone(live: &[&Placed]) {
     let mut taken = BTreeSet::new();
     for (tenant, manifest) in live {
         let mut own = BTreeSet::new();
-        for Route { path, methods, host } in &manifest.routes {
+        for Route { path, methods, host, .. } in &manifest.routes {
             let nameless = |segment: &str| match segment {
                 tail if tail.starts_with("{*") => "{*}".to_owned(),
                 param if param.starts_with('{') => "{}".to_owned(),

@@ -75,6 +75,9 @@ fn the_page_of_limits_is_what_the_code_says() {
     page += &table(["key", "what", "default", "ends in"], OPERATOR.iter().map(|row| operator_row(row, &settings)));
     page += "\nPer tenant, in `[tenant.NAME] caps = { … }`, none by default:\n\n";
     page += &table(["key", "what"], tenant_caps(&settings));
+    page += "\nOf keys and values, in `[kv]` for every tenant and in `[tenant.NAME.kv]` for one; what is past it is an error of the \
+             call (`docs/keys.md`):\n\n";
+    page += &table(["key", "what", "default"], key_quotas(&settings));
     page += "\n## What neither sets\n\nFigures that no honest guest meets.\n\n";
     let rows = caps().into_iter().map(|cap| [cap.what.into(), cap.most, cap.past.into(), cap.reason.into()]);
     page += &table(["what", "most", "past it", "why"], rows);
@@ -138,6 +141,14 @@ fn tenant_caps(schema: &Value) -> Vec<[String; 2]> {
     let caps = &schema["properties"]["tenant"]["additionalProperties"]["properties"]["caps"]["properties"];
     let caps = caps.as_object().expect("caps have keys");
     caps.iter().map(|(key, value)| [code(&format!("caps.{key}")), text(&value["description"])]).collect()
+}
+
+fn key_quotas(schema: &Value) -> Vec<[String; 3]> {
+    let quotas = schema["properties"]["kv"]["properties"].as_object().expect("quotas have keys");
+    let row = |(key, value): (&String, &Value)| {
+        [code(&format!("kv.{key}")), text(&value["description"]), code(&text(&value["default"]))]
+    };
+    quotas.iter().map(row).collect()
 }
 
 /// The operator's settings that lower a limit: those that do when each is as low as can be.

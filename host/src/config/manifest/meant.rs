@@ -35,7 +35,9 @@ impl Written {
         let version =
             self.version.map_or_else(|| defaults::VERSION.to_owned(), |version| check_version(faults, version));
         let component = self.component.and_then(|path| inside(faults, "component", path));
-        let routes = routes::meant(faults, &self.route);
+        let assets = self.assets.map(|list| list.value).unwrap_or_default();
+        let assets = assets.into_iter().filter_map(|path| inside(faults, "assets", path)).collect();
+        let routes = routes::meant(faults, &self.route, &self.statics);
         let limits = limits(faults, self.limits.unwrap_or_default(), lane);
         let instances = instances(faults, self.instances.unwrap_or_default(), lane, limits.max_concurrent);
         let grants = grants(faults, self.grants.unwrap_or_default());
@@ -45,6 +47,7 @@ impl Written {
             version,
             component: component?,
             lane: lane?,
+            assets,
             on_disconnect: self.on_disconnect.map(|written| written.value).unwrap_or_default(),
             routes,
             limits,
@@ -181,7 +184,15 @@ fn grants(faults: &mut Faults, written: WrittenGrants) -> Grants {
         }
         http.push(value);
     }
-    Grants { plugins, http, config: variables(faults, written.config) }
+    let mut kv = Vec::new();
+    for At { value, place } in written.kv.map(|list| list.value).unwrap_or_default() {
+        faults.keep(&place, "grants.kv", names::store(&value));
+        if kv.contains(&value) {
+            faults.add(&place, "grants.kv", Wrong::new(format!("names {value:?} twice")).remedy("remove one"));
+        }
+        kv.push(value);
+    }
+    Grants { plugins, http, config: variables(faults, written.config), kv }
 }
 
 fn variables(faults: &mut Faults, written: Vec<(At<String>, WrittenVariable)>) -> BTreeMap<String, Given> {

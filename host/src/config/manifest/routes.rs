@@ -1,8 +1,11 @@
-//! The rules for `[[route]]`: what a path, a method and a host may look like, and which routes are the same.
+//! The rules for `[[route]]` and `[[static]]`: what a path, a method and a host may look like, and which are the same.
 
 use std::collections::HashMap;
 
-use super::{HostPattern, Methods, Route, written::WrittenRoute};
+use super::{
+    HostPattern, Methods, Route, Serves,
+    written::{WrittenRoute, WrittenStatic},
+};
 use crate::{
     config::{
         fault::{At, Faults, Place, Wrong},
@@ -14,38 +17,60 @@ use crate::{
 /// The methods of RFC 9110 and RFC 5789 that reach a handler. CONNECT does not: the host is no proxy.
 const STANDARD: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH"];
 
-/// Checks every route; none written is one over every path.
-pub(super) fn meant(faults: &mut Faults, written: &[WrittenRoute]) -> Vec<Route> {
+/// Checks every route; none written is one over every path, beside what the host serves.
+pub(super) fn meant(faults: &mut Faults, written: &[WrittenRoute], statics: &[WrittenStatic]) -> Vec<Route> {
+    let mut routes: Vec<(Route, Option<(&Place, &str)>)> =
+        written.iter().filter_map(|one| Some((route(faults, one)?, Some((&one.place, "route"))))).collect();
     if written.is_empty() {
-        return vec![Route { path: Route::EVERY_PATH.to_owned(), methods: Methods::All, host: None }];
+        let every = Route::EVERY_PATH.to_owned();
+        routes.push((Route { path: every, methods: Methods::All, host: None, serves: Serves::Plugin }, None));
     }
-    let routes: Vec<(Route, &Place)> =
-        written.iter().filter_map(|one| Some((route(faults, one)?, &one.place))).collect();
+    routes.extend(statics.iter().filter_map(|one| Some((files(faults, one)?, Some((&one.place, "static"))))));
     // By what they look like: a manifest may have thousands, and to compare each with each would take minutes.
-    let mut alike: HashMap<_, Vec<(&Route, &Place)>> = HashMap::new();
-    for (route, place) in &routes {
+    let mut alike: HashMap<_, Vec<(&Route, Option<&Place>)>> = HashMap::new();
+    for (route, written) in &routes {
         let earlier = alike.entry((&route.host, shape(&route.path))).or_default();
-        if let Some((_, first)) = earlier.iter().find(|(earlier, _)| share_a_method(earlier, route)) {
-            let wrong = Wrong::new(format!("= {:?} takes requests that the one {first} takes already", route.path));
-            faults.add(place, "route", wrong.remedy("remove one, or give each methods of its own"));
-        } else {
-            earlier.push((route, place));
+        let taken = earlier.iter().find(|(earlier, _)| share_a_method(earlier, route)).map(|(_, place)| *place);
+        match (taken, written) {
+            (Some(first), Some((place, key))) => faults.add(place, key, taken_already(route, first)),
+            _ => earlier.push((route, written.map(|(place, _)| place))),
         }
     }
     drop(alike);
     routes.into_iter().map(|(route, _)| route).collect()
 }
 
-fn route(faults: &mut Faults, written: &WrittenRoute) -> Option<Route> {
-    let methods = written.methods.as_ref().map_or(Some(Methods::All), |list| methods(faults, list));
-    let host = written.host.as_ref().map_or(Some(None), |host| host_of(faults, host).map(Some));
-    let path = written.path.as_ref()?;
-    faults.keep(&path.place, "route.path", paths::route(&path.value))?;
-    Some(Route { path: path.value.clone(), methods: methods?, host: host? })
+fn taken_already(route: &Route, first: Option<&Place>) -> Wrong {
+    match first {
+        Some(first) => Wrong::new(format!("= {:?} takes requests that the one {first} takes already", route.path))
+            .remedy("remove one, or give each methods of its own"),
+        None => Wrong::new("= \"/\" takes requests that the plugin takes, which has every path without a [[route]]")
+            .remedy("write a [[route]] for what the plugin answers"),
+    }
 }
 
-fn host_of(faults: &mut Faults, written: &At<String>) -> Option<HostPattern> {
-    faults.keep(&written.place, "route.host", names::host(&written.value))?;
+fn route(faults: &mut Faults, written: &WrittenRoute) -> Option<Route> {
+    let methods = written.methods.as_ref().map_or(Some(Methods::All), |list| methods(faults, list));
+    let host = written.host.as_ref().map_or(Some(None), |host| host_of(faults, "route.host", host).map(Some));
+    let path = written.path.as_ref()?;
+    faults.keep(&path.place, "route.path", paths::route(&path.value))?;
+    Some(Route { path: path.value.clone(), methods: methods?, host: host?, serves: Serves::Plugin })
+}
+
+/// The route of files that the host serves: GET of everything below a path.
+fn files(faults: &mut Faults, written: &WrittenStatic) -> Option<Route> {
+    let host = written.host.as_ref().map_or(Some(None), |host| host_of(faults, "static.host", host).map(Some));
+    let dir = written.dir.as_ref().and_then(|dir| faults.keep(&dir.place, "static.dir", names::inside(&dir.value)));
+    let path = written.path.as_ref()?;
+    let below =
+        if path.value == "/" { Ok(String::new()) } else { paths::prefix(&path.value).map(|()| path.value.clone()) };
+    let below = faults.keep(&path.place, "static.path", below)?;
+    let methods = Methods::Only(vec![http::Method::GET]);
+    Some(Route { path: below + Route::EVERY_PATH, methods, host: host?, serves: Serves::Files(dir?) })
+}
+
+fn host_of(faults: &mut Faults, key: &str, written: &At<String>) -> Option<HostPattern> {
+    faults.keep(&written.place, key, names::host(&written.value))?;
     Some(written.value.clone())
 }
 

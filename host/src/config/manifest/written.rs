@@ -21,7 +21,8 @@ use crate::{
 type Key<T> = Option<At<T>>;
 
 /// Keys that stand at the top and in no table; after the first `[table]` TOML takes them for the table's.
-pub(in crate::config) const TOP: &[&str] = &["manifest", "name", "version", "component", "lane", "on_disconnect"];
+pub(in crate::config) const TOP: &[&str] =
+    &["manifest", "name", "version", "component", "lane", "assets", "on_disconnect"];
 
 /// A plugin's manifest: what it asks for and how it runs.
 #[derive(JsonSchema)]
@@ -42,12 +43,18 @@ pub(in crate::config) struct Written {
     /// Which threads run the plugin: "io" for work that waits, "compute" for work that burns CPU.
     #[schemars(required)]
     pub(super) lane: Key<Lane>,
+    /// Files and folders that the guest may read, relative to this folder. It finds them under the same names in `/`,
+    /// and nothing else.
+    pub(super) assets: Key<Vec<At<PathBuf>>>,
     /// What becomes of a request whose client has left.
     #[schemars(extend("default" = "cancel"))]
     pub(super) on_disconnect: Key<OnDisconnect>,
     /// The paths the plugin serves. None: every path of its tenant.
     #[schemars(with = "Option<Vec<WrittenRoute>>")]
     pub(super) route: Vec<WrittenRoute>,
+    /// Files that the host itself serves.
+    #[schemars(rename = "static", with = "Option<Vec<WrittenStatic>>")]
+    pub(super) statics: Vec<WrittenStatic>,
     /// What one request may use. The operator's caps win.
     pub(super) limits: Option<WrittenLimits>,
     /// How instances of the plugin are used.
@@ -68,6 +75,22 @@ pub(super) struct WrittenRoute {
     /// The methods it takes. None: all. GET also answers HEAD.
     #[schemars(extend("minItems" = 1))]
     pub(super) methods: Key<Vec<At<String>>>,
+    /// The host name it is bound to. None: every host of the tenant.
+    pub(super) host: Key<String>,
+    #[schemars(skip)]
+    pub(super) place: Place,
+}
+
+/// A folder of files that the host itself serves.
+#[derive(JsonSchema)]
+#[schemars(inline, deny_unknown_fields)]
+pub(super) struct WrittenStatic {
+    /// The path above the files' own. Begins with `/`, without parameters.
+    #[schemars(required, extend("pattern" = "^/"))]
+    pub(super) path: Key<String>,
+    /// The folder, relative to this one. A path that ends in a slash is answered with its `index.html`.
+    #[schemars(required)]
+    pub(super) dir: Key<PathBuf>,
     /// The host name it is bound to. None: every host of the tenant.
     pub(super) host: Key<String>,
     #[schemars(skip)]
@@ -141,6 +164,8 @@ pub(super) struct WrittenGrants {
     /// Variables it may read: a text, or the name of a secret that the operator keeps.
     #[schemars(with = "Option<BTreeMap<String, WrittenVariable>>")]
     pub(super) config: Vec<(At<String>, WrittenVariable)>,
+    /// Stores of keys and values it may open, by name. The plugins of a tenant share them.
+    pub(super) kv: Key<Vec<At<String>>>,
 }
 
 /// Where a variable's value comes from.
@@ -183,14 +208,16 @@ impl Written {
             version: top.leaf(faults, "version"),
             component: top.required(faults, "component", "write the file to run, such as \"plugin.wasm\""),
             lane: top.required(faults, "lane", "\"io\" for work that waits, \"compute\" for work that burns CPU"),
+            assets: top.nonempty_list(faults, "assets"),
             on_disconnect: top.leaf(faults, "on_disconnect"),
             route: top.tables(faults, "route").into_iter().map(|table| WrittenRoute::read(table, faults)).collect(),
+            statics: top.tables(faults, "static").into_iter().map(|table| WrittenStatic::read(table, faults)).collect(),
             limits: top.table(faults, "limits").map(|table| WrittenLimits::read(table, faults)),
             instances: top.table(faults, "instances").map(|table| WrittenInstances::read(table, faults)),
             grants: top.table(faults, "grants").map(|table| WrittenGrants::read(table, faults)),
             build: top.table(faults, "build").map(|table| WrittenBuild::read(table, faults)),
         };
-        top.finish(faults, &["assets", "static", "schedule", "jobs", "docs"]);
+        top.finish(faults, &["schedule", "jobs", "docs"]);
         written
     }
 }
@@ -201,6 +228,19 @@ impl WrittenRoute {
             place: table.place(),
             path: table.required(faults, "path", "write a path such as \"/hello\""),
             methods: table.nonempty_list(faults, "methods"),
+            host: table.leaf(faults, "host"),
+        };
+        table.finish(faults, &[]);
+        written
+    }
+}
+
+impl WrittenStatic {
+    fn read(mut table: Section<'_>, faults: &mut Faults) -> Self {
+        let written = Self {
+            place: table.place(),
+            path: table.required(faults, "path", "write a path such as \"/static\""),
+            dir: table.required(faults, "dir", "write the folder to serve, such as \"static\""),
             host: table.leaf(faults, "host"),
         };
         table.finish(faults, &[]);
@@ -247,8 +287,9 @@ impl WrittenGrants {
             config: config.map(|(name, entry)| (name, WrittenVariable::read(entry, faults))).collect(),
             plugins: table.list(faults, "plugins"),
             http: table.list(faults, "http"),
+            kv: table.list(faults, "kv"),
         };
-        table.finish(faults, &["kv", "sql", "jobs"]);
+        table.finish(faults, &["sql", "jobs"]);
         written
     }
 }

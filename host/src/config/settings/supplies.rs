@@ -18,6 +18,8 @@ pub struct Supplies {
     pub config: BTreeMap<String, BTreeMap<String, String>>,
     /// Where each secret is.
     pub secrets: BTreeMap<String, SecretSource>,
+    /// Whether a secret that is kept nowhere has a stand-in: the environment's variable of its name, else its name.
+    pub stand_ins: bool,
 }
 
 /// Where a secret is kept.
@@ -102,7 +104,7 @@ impl WrittenSecrets {
 
 /// Checks everything. `above` is what stands before the keys: empty, or ending with a dot.
 pub(super) fn meant(faults: &mut Faults, above: &str, config: WrittenConfig, secrets: WrittenSecrets) -> Supplies {
-    Supplies { config: config.meant(faults, above), secrets: secrets.meant(faults, above) }
+    Supplies { config: config.meant(faults, above), secrets: secrets.meant(faults, above), stand_ins: false }
 }
 
 /// Complains of supplies at the top of settings whose tenants each have their own: nobody would get them.

@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 
 use super::{
     defaults,
+    keys::WrittenKeys,
     supplies::{WrittenConfig, WrittenSecrets, WrittenSource},
 };
 use crate::{
@@ -104,6 +105,8 @@ pub(in crate::config) struct Written {
     pub(super) outbound_authorities: Key<PathBuf>,
     /// The public listener speaks TLS with this certificate. None: it speaks plain HTTP.
     pub(super) tls: Option<WrittenTls>,
+    /// What the stores of keys that `grants.kv` names may hold.
+    pub(super) kv: Option<WrittenKeys>,
     /// Who owns plugins: each tenant has a folder, and host names or a path prefix.
     #[schemars(with = "Option<BTreeMap<String, WrittenTenant>>")]
     pub(super) tenant: Vec<(At<String>, WrittenTenant)>,
@@ -150,6 +153,8 @@ pub(super) struct WrittenTenant {
     pub(super) weight: Key<u32>,
     /// Upper bounds on what its manifests may ask for.
     pub(super) caps: Option<WrittenCaps>,
+    /// What its stores of keys may hold; what is not said is as in the host's own `[kv]`.
+    pub(super) kv: Option<WrittenKeys>,
     /// For each plugin, values of variables that its manifest grants it as texts.
     #[schemars(with = "Option<BTreeMap<String, BTreeMap<String, String>>>")]
     pub(super) config: WrittenConfig,
@@ -202,6 +207,7 @@ impl Written {
             nameservers: top.nonempty_list(faults, "nameservers"),
             outbound_authorities: top.leaf(faults, "outbound_authorities"),
             tls: top.table(faults, "tls").map(|tls| WrittenTls::read(tls, faults)),
+            kv: top.table(faults, "kv").map(|kv| WrittenKeys::read(kv, faults)),
             config: WrittenConfig::read(&mut top, faults),
             secrets: WrittenSecrets::read(&mut top, faults),
         };
@@ -240,6 +246,7 @@ impl WrittenTenant {
             prefix: table.leaf(faults, "prefix"),
             weight: table.leaf(faults, "weight"),
             caps: table.table(faults, "caps").map(|caps| WrittenCaps::read(caps, faults)),
+            kv: table.table(faults, "kv").map(|kv| WrittenKeys::read(kv, faults)),
             config: WrittenConfig::read(&mut table, faults),
             secrets: WrittenSecrets::read(&mut table, faults),
         };

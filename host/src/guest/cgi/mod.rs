@@ -45,7 +45,7 @@ pub(super) async fn serve(
     deliver: Deliver,
 ) -> wasmtime::Result<()> {
     let (sender, stdout, output) = pipe::pipe();
-    let mut context = bare_context(&store.data().desk);
+    let mut context = bare_context(&store.data().desk, &store.data().granted)?;
     for (name, value) in environment::variables(&request) {
         context.env(name, value);
     }

@@ -11,7 +11,7 @@ use futures_util::FutureExt;
 use super::{PAUSE, Pass, Reconciler};
 use crate::registry::{
     live::{LivePlugin, Parts},
-    loader::Loader,
+    loader::{Loader, Ready},
     revision::{Revision, Taken, take},
     scan::Place,
 };
@@ -78,15 +78,15 @@ impl<L: Loader> Reconciler<L> {
         let (manifest, notes) = self.loader.cap(&revision.manifest, &tenant.caps);
         wanted.name = Some(manifest.name.clone());
         wanted.notes = notes.iter().map(ToString::to_string).collect();
-        let loaded = guarded(self.loader.load(&tenant.name, &manifest, &revision.component)).await;
+        let loaded = guarded(self.loader.load(&tenant.name, &manifest, &revision)).await;
         match loaded {
-            Ok(guest) => {
+            Ok(Ready { guest, statics }) => {
                 let who = self.ids.who(place.tenant, tenant, &manifest.name);
                 let (owner, digest, folder) = (tenant.owner(), revision.digest, revision.folder);
                 let metrics = self.shared.metrics.plugin(&owner.tenant, &manifest.name);
                 wanted.notes.extend(L::notes(&guest));
                 L::warm(&guest, who, &metrics);
-                let parts = Parts { owner, who, manifest, guest, digest, folder, metrics };
+                let parts = Parts { owner, who, manifest, guest, statics, digest, folder, metrics };
                 wanted.new = Some(Arc::new(LivePlugin::new(parts, &self.shared.census)));
                 wanted.faults.clear();
             }

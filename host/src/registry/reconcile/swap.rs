@@ -1,6 +1,6 @@
 //! From what every folder offers to the table that is live.
 
-use std::{path::PathBuf, sync::Arc};
+use std::sync::Arc;
 
 use super::Reconciler;
 use crate::registry::{
@@ -58,12 +58,8 @@ impl<L: Loader> Reconciler<L> {
 
     /// Tells everyone what is now.
     pub(super) fn publish(&mut self) {
-        let components: Vec<PathBuf> = self
-            .folders
-            .iter()
-            .filter_map(|(place, wanted)| Some(place.folder.join(wanted.stamps.as_ref()?.component()?)))
-            .collect();
-        self.watch.components(components);
+        let named = self.folders.iter().filter_map(|(place, wanted)| Some((place, wanted.stamps.as_ref()?.named()?)));
+        self.watch.named(named.flat_map(|(place, named)| named.paths(&place.folder)).collect());
         let decided = |(_, wanted): (&Place, &Wanted<_>)| wanted.decided() || wanted.missing.is_some();
         let ready = *self.shared.ready.borrow() || self.folders.iter().all(decided);
         let plugins = self.folders.iter().map(|(place, wanted)| wanted.status::<L>(place, &self.settings.tenants));

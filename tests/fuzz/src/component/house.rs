@@ -16,6 +16,7 @@ use wasmbay::{
         Ways,
         config::Supply,
         http::{Outbound, OutboundSettings},
+        keys::Keys,
     },
     config::{Lane, Manifest, TenantPlace},
     failure::{Code, Failure},
@@ -73,7 +74,12 @@ impl House {
         let current = Current::new(&tenants);
         let invoker = Invoker::new(current.clone(), lanes.clone(), gates.clone(), Arc::clone(&metrics));
         let outbound = Outbound::new(&OutboundSettings::default()).expect("it has no authorities of its own");
-        let ways = Ways { plugins: Arc::new(invoker.clone()), outbound, supply: Supply::default() };
+        let ways = Ways {
+            plugins: Arc::new(invoker.clone()),
+            outbound,
+            supply: Supply::default(),
+            keys: Keys::new(Path::new("/nonexistent"), []),
+        };
         let engines = Engines::new(&settings, &lanes, ways).expect("the pools fit");
         drop(_inside);
         Self { runtime, engines, settings, tenants, current, invoker, gates, metrics }
@@ -105,7 +111,7 @@ impl House {
             let manifest = Manifest::parse(&text, Manifest::FILE).expect("each plan has a good manifest");
             #[expect(unsafe_code, reason = "loading compiled code is")]
             // SAFETY: `compile` made it, in this process.
-            let loading = unsafe { self.engines.load("default", &manifest, code) };
+            let loading = unsafe { self.engines.load("default", &manifest, code, None) };
             let loaded = self.runtime.block_on(async { timeout(NEVER, loading).await });
             loaded.expect("a plugin loads within its limits").map(|plugin| (manifest, plugin))
         };

@@ -63,6 +63,9 @@ fn answer(target: &Target) -> io::Result<()> {
                 Ok(())
             })
         }
+        "read" => text(&mut out, &shared::files::read(&target)),
+        "list" => text(&mut out, &shared::files::list(&target)),
+        "change" => text(&mut out, &shared::files::change(&target)),
         "grow" => text(&mut out, &format!("{}\n", shared::reach::grow())),
         "recurse" => text(&mut out, &format!("{:x}\n", busy::recurse(target.number_or("n", u64::MAX)))),
         "print" => {

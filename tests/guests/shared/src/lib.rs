@@ -1,6 +1,7 @@
-//! What the test guests have in common, whichever WASI they speak: the request target, JSON text, busy work.
+//! What the test guests have in common, whichever WASI they speak: the request target, JSON text, busy work, files.
 
 pub mod busy;
+pub mod files;
 pub mod json;
 pub mod reach;
 mod target;

@@ -10,10 +10,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use anyhow::Context as _;
+
 use self::report::{Outcome, Report, Subject};
 use crate::{
     cli::{Exit, answer, folder, refuse},
-    config::{CheckFile, Settings},
+    config::{CheckFile, Settings, Supplies},
     diagnostic::Diagnostic,
     host::{Host, Mode, Started},
     registry::PluginStatus,
@@ -43,12 +45,16 @@ pub(super) async fn run(dir: &Path, data: Option<PathBuf>, json: bool) -> anyhow
         Err(error) => return Ok(refuse(&[Diagnostic::new("WASMBAY_LOG", error.to_string())], Exit::Usage)),
     };
     let any = "127.0.0.1:0".parse()?;
+    // Every run begins with empty stores, and leaves the author's own alone.
+    let kept = tempfile::tempdir().context("a folder for the plugins' keys cannot be made")?;
     let settings = Settings {
         listen: any,
         admin: any,
         data,
         io_instances: SLOTS,
         compute_instances: SLOTS,
+        keys: Some(kept.path().to_owned()),
+        supplies: Supplies { stand_ins: true, ..Supplies::default() },
         ..Settings::default()
     };
     // In dev mode plugins are built, and an answer tells what is inside a failure.
