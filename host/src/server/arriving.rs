@@ -7,10 +7,10 @@ use std::{
         Arc, OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -52,7 +52,17 @@ pub(super) fn arriving(inner: Incoming, limits: &Limits, http2: bool, unread: Ar
     let seen = Arc::new(Seen::default());
     let watch = BodyWatch(Some(seen.clone()));
     let patience = Patience::new(limits.body_idle, limits);
-    let arriving = Arriving { inner, http2, patience, ended: false, unread, seen };
+    let arriving = Arriving {
+        inner,
+        http2,
+        patience,
+        small: BytesMut::new(),
+        asked: false,
+        last: None,
+        ended: false,
+        unread,
+        seen,
+    };
     (arriving.boxed_unsync(), watch)
 }
 
@@ -61,56 +71,132 @@ struct Arriving {
     http2: bool,
     /// How long a reader is made to wait.
     patience: Patience,
+    /// Small pieces that were not handed on yet.
+    small: BytesMut,
+    /// Whether more was asked for since the last of them.
+    asked: bool,
+    /// What comes when they are gone.
+    last: Option<Last>,
     ended: bool,
     unread: Arc<AtomicBool>,
     seen: Arc<Seen>,
 }
 
+/// What comes after all data.
+enum Last {
+    Ended,
+    Trailers(Frame<Bytes>),
+    Failed(Failure),
+}
+
 impl Arriving {
-    fn fail(&mut self, failure: Failure) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
-        self.ended = true;
-        // What remains on the wire is not a request: the connection ends after the reply.
-        self.unread.store(true, Ordering::Relaxed);
-        // Set once: an ended body is not polled into another failure.
-        let _ = self.seen.fault.set(failure.clone());
-        Poll::Ready(Some(Err(failure)))
+    /// Takes in a frame; one to be handed on now, if there is one.
+    fn gather(&mut self, frame: Frame<Bytes>) -> Option<Frame<Bytes>> {
+        self.asked = false;
+        let data = match frame.into_data() {
+            Ok(data) => data,
+            Err(trailers) => {
+                self.last = Some(Last::Trailers(trailers));
+                return self.gathered();
+            }
+        };
+        if self.small.is_empty() && (data.len() >= SMALL || self.inner.is_end_stream()) {
+            return Some(Frame::data(data));
+        }
+        self.small.extend_from_slice(&data);
+        if self.small.len() >= ENOUGH || self.inner.is_end_stream() { self.gathered() } else { None }
+    }
+
+    fn gathered(&mut self) -> Option<Frame<Bytes>> {
+        self.asked = false;
+        (!self.small.is_empty()).then(|| Frame::data(self.small.split().freeze()))
+    }
+
+    fn end(&mut self, last: Last) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
+        match last {
+            Last::Trailers(trailers) => Poll::Ready(Some(Ok(trailers))),
+            Last::Ended => {
+                self.ended = true;
+                Poll::Ready(None)
+            }
+            Last::Failed(failure) => {
+                self.ended = true;
+                // What remains on the wire is not a request: the connection ends after the reply.
+                self.unread.store(true, Ordering::Relaxed);
+                // Set once: an ended body is not polled into another failure.
+                let _ = self.seen.fault.set(failure.clone());
+                Poll::Ready(Some(Err(failure)))
+            }
+        }
     }
 }
+
+/// Pieces smaller than this are gathered: a client may send them one byte each, and every piece a guest is woken for costs
+/// more than it took to send.
+const SMALL: usize = 512;
+
+/// What is gathered at most.
+const ENOUGH: usize = 16 << 10;
 
 impl HttpBody for Arriving {
     type Data = Bytes;
     type Error = Failure;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
-        if self.ended {
-            return Poll::Ready(None);
-        }
-        match Pin::new(&mut self.inner).poll_frame(cx) {
-            Poll::Ready(Some(Ok(frame))) => {
-                let length = frame.data_ref().map_or(0, Bytes::len);
-                self.patience.moved(length);
-                self.seen.bytes.fetch_add(length as u64, Ordering::Relaxed);
-                Poll::Ready(Some(Ok(frame)))
+        loop {
+            if let Some(last) = self.last.take() {
+                return self.end(last);
             }
-            Poll::Ready(Some(Err(error))) => {
-                let failure = failure(&error, self.http2);
-                self.fail(failure)
+            if self.ended {
+                return Poll::Ready(None);
             }
-            Poll::Ready(None) => {
-                self.ended = true;
-                Poll::Ready(None)
+            match Pin::new(&mut self.inner).poll_frame(cx) {
+                Poll::Ready(Some(Ok(frame))) => {
+                    let length = frame.data_ref().map_or(0, Bytes::len);
+                    self.patience.moved(length);
+                    self.seen.bytes.fetch_add(length as u64, Ordering::Relaxed);
+                    if let Some(frame) = self.gather(frame) {
+                        return Poll::Ready(Some(Ok(frame)));
+                    }
+                }
+                Poll::Ready(Some(Err(error))) => {
+                    self.last = Some(Last::Failed(failure(&error, self.http2)));
+                    if let Some(frame) = self.gathered() {
+                        return Poll::Ready(Some(Ok(frame)));
+                    }
+                }
+                Poll::Ready(None) => {
+                    self.last = Some(Last::Ended);
+                    if let Some(frame) = self.gathered() {
+                        return Poll::Ready(Some(Ok(frame)));
+                    }
+                }
+                Poll::Pending if self.small.is_empty() => {
+                    ready!(self.patience.poll_end(cx));
+                    self.last = Some(Last::Failed(Failure::plain(Code::RequestTimeout)));
+                }
+                // hyper hands over one piece of an HTTP/1 body at a time: the next one may be in its buffer.
+                Poll::Pending if !std::mem::replace(&mut self.asked, true) => {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                Poll::Pending => return Poll::Ready(self.gathered().map(Ok)),
             }
-            Poll::Pending if self.patience.poll_end(cx).is_ready() => self.fail(Failure::plain(Code::RequestTimeout)),
-            Poll::Pending => Poll::Pending,
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.ended || self.inner.is_end_stream()
+        self.ended || (self.small.is_empty() && self.last.is_none() && self.inner.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        let (left, held) = (self.inner.size_hint(), self.small.len() as u64);
+        let mut hint = SizeHint::new();
+        hint.set_lower(left.lower() + held);
+        if let Some(most) = left.upper() {
+            hint.set_upper(most + held);
+        }
+        hint
     }
 }
 

@@ -113,13 +113,14 @@ pub(super) async fn serve<S, F>(
         service_fn(move |request| answer(&shared, &state, request))
     };
     let leave = Notify::new();
+    // On the heap: a connection that has said nothing yet would hold the room for either all the same.
     let end = if is_http2 {
         let streams = Streams { state: state.clone(), phase: phase.clone(), shared: shared.clone() };
         let connection = http2(&shared.limits, streams).serve_connection(io, service);
-        drive(connection, &mut phase, pending(), idle(&state, &shared, &leave), &leave).await
+        Box::pin(drive(connection, &mut phase, pending(), idle(&state, &shared, &leave), &leave)).await
     } else {
         let connection = http1(&shared.limits).serve_connection(io, service);
-        drive(connection, &mut phase, gone(&write), pending(), &leave).await
+        Box::pin(drive(connection, &mut phase, gone(&write), pending(), &leave)).await
     };
     closing::finish(end, &state, &shared, write).await;
 }

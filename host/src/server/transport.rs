@@ -1,13 +1,15 @@
 //! A connection's bytes as hyper sees them, with TLS or without, the first of them read already.
 
 use std::{
+    future::poll_fn,
     io,
+    mem::MaybeUninit,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use bytes::{Buf, Bytes, BytesMut};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::server::TlsStream;
 
 use super::wire::Wire;
@@ -36,11 +38,12 @@ pub(super) struct Transport {
 impl Transport {
     /// Reads until it is clear which protocol is spoken: whether it is HTTP/2. `None` when the peer left first.
     pub(super) async fn open(mut carrier: Carrier) -> Option<(Self, bool)> {
-        let mut bytes = BytesMut::with_capacity(FIRST_READ);
+        let mut bytes = BytesMut::new();
         loop {
-            match carrier.read_buf(&mut bytes).await {
-                Ok(0) | Err(_) => return None,
-                Ok(_) => {}
+            let before = bytes.len();
+            poll_fn(|cx| carrier.poll_first(cx, &mut bytes)).await.ok()?;
+            if bytes.len() == before {
+                return None;
             }
             let length = bytes.len().min(PREFACE.len());
             let alike = bytes[..length] == PREFACE[..length];
@@ -48,6 +51,17 @@ impl Transport {
                 return Some((Self { prefix: bytes.freeze(), carrier }, alike));
             }
         }
+    }
+}
+
+impl Carrier {
+    /// Reads what there is. Who waits for a peer that says nothing holds no buffer for it: there may be thousands.
+    fn poll_first(&mut self, cx: &mut Context<'_>, bytes: &mut BytesMut) -> Poll<io::Result<()>> {
+        let mut space = [MaybeUninit::uninit(); FIRST_READ];
+        let mut read = ReadBuf::uninit(&mut space);
+        ready!(Pin::new(self).poll_read(cx, &mut read))?;
+        bytes.extend_from_slice(read.filled());
+        Poll::Ready(Ok(()))
     }
 }
 
