@@ -106,13 +106,41 @@ async fn mandelbrot_draws_a_png_of_the_size_asked_for() {
         let answer = house.get(&format!("/mandelbrot?x=-0.5&y=0&zoom=1&size={width}x{height}")).await;
         assert_eq!((answer.status.as_u16(), &answer.headers["content-type"]), (200, &"image/png".parse().unwrap()));
         let chunks = png_chunks(&answer.body);
-        let (first, last) = (&chunks[0], &chunks[chunks.len() - 1]);
-        assert_eq!((first.0, last), (*b"IHDR", &(*b"IEND", Vec::new())));
-        let number = |at: usize| u32::from_be_bytes(first.1[at..at + 4].try_into().unwrap());
-        assert_eq!((number(0), number(4)), (width, height));
+        assert_eq!(chunks.last(), Some(&(*b"IEND", Vec::new())));
+        assert_eq!(size_of_png(&answer.body), (width, height));
         assert!(chunks.iter().any(|(kind, data)| kind == b"IDAT" && data.len() > 100), "a picture of nothing");
     }
     assert_eq!(house.get("/mandelbrot?size=100000x100000").await.status, 400);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn thumbs_makes_a_picture_smaller_and_survives_a_bomb() {
+    let house = serve(&["mandelbrot", "thumbs"]).await;
+    let picture = house.get("/mandelbrot?size=120x80").await.body.to_vec();
+    let post = async |body: Vec<u8>| {
+        let request = Request::post("/thumbs/30").body(full(body)).unwrap();
+        house.connect().await.send(request).await.unwrap()
+    };
+    let small = post(picture.clone()).await;
+    assert_eq!((small.status.as_u16(), &small.headers["content-type"]), (200, &"image/png".parse().unwrap()));
+    assert_eq!(size_of_png(&small.body), (30, 20));
+    // The same picture says that it has 2^62 pixels.
+    let mut bomb = picture.clone();
+    bomb[16..24].copy_from_slice(&[0x7f, 0xff, 0xff, 0xff, 0x7f, 0xff, 0xff, 0xff]);
+    let mut checksum = flate2::Crc::new();
+    checksum.update(&bomb[12..29]);
+    bomb[29..33].copy_from_slice(&checksum.sum().to_be_bytes());
+    for (body, status) in [(bomb, 413), (picture[..200].to_vec(), 422), (b"GIF89a".to_vec(), 415)] {
+        assert_eq!(post(body).await.status, status);
+    }
+}
+
+/// What its first chunk says: width and height.
+fn size_of_png(bytes: &[u8]) -> (u32, u32) {
+    let header = &png_chunks(bytes)[0];
+    let number = |at: usize| u32::from_be_bytes(header.1[at..at + 4].try_into().unwrap());
+    assert_eq!(header.0, *b"IHDR");
+    (number(0), number(4))
 }
 
 /// The chunks of a PNG (ISO/IEC 15948): kind and data of each, with nothing before, between or after them.

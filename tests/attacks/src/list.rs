@@ -51,14 +51,14 @@ attacks! {
     "C-01" "connect and say nothing" 500 |mark, times| { slow::silence(&mark, "", times as usize).await?; }
     "C-02" "PRI, then silence" 500 |mark, times| { slow::silence(&mark, "PRI", times as usize).await?; }
     "C-03" "a head byte by byte" 200 |mark, times| { all(times, move || async move { slow::head(&mark).await }).await?; }
-    "C-04" "a body byte by byte" 8 |mark, times| { all(times, move || async move { slow::body(&mark).await }).await?; }
-    "C-04" "stall after 100 Continue" 8 |mark, times| { all(times, move || async move { slow::stall_after_continue(&mark).await }).await?; }
-    "C-05" "read nothing of a large response" 8 |mark, times| {
+    "C-04" "a body byte by byte" 64 |mark, times| { all(times, move || async move { slow::body(&mark).await }).await?; }
+    "C-04" "stall after 100 Continue" 64 |mark, times| { all(times, move || async move { slow::stall_after_continue(&mark).await }).await?; }
+    "C-05" "read nothing of a large response" 64 |mark, times| {
         let held = slow::unread(&mark, "big?mib=50", times as usize).await?;
         tokio::time::sleep(UNREAD).await;
         drop(held);
     }
-    "C-05" "a window of nothing" 8 |mark, times| { all(times, move || async move { frames::zero_window(&mark, "big?mib=50").await }).await?; }
+    "C-05" "a window of nothing" 64 |mark, times| { all(times, move || async move { frames::zero_window(&mark, "big?mib=50").await }).await?; }
     "C-07" "open and reset streams" 100_000 |mark, times| { frames::rapid_reset(&mark, times).await?; }
     "C-08" "reset once the guest runs" 2_000 |mark, times| { frames::reset_once_the_guest_runs(&mark, times).await?; }
     "C-09" "headers without end" 100_000 |mark, times| { frames::headers_without_end(&mark, times).await?; }

@@ -55,10 +55,13 @@ fn read_trailers(body: IncomingBody) -> Option<Trailers> {
     future.get()?.ok()?.ok()?
 }
 
-/// Streams `mib` MiB.
+/// Streams `mib` MiB, after `ms` if that is given.
 pub(crate) fn big(target: &Target, out: ResponseOutparam) {
     let reply = Reply::start(out, 200, &[("content-type", "application/octet-stream")]);
     let chunk = shared::pattern(0, CHUNK);
+    if let Some(ms) = target.number("ms") {
+        io::sleep_ms(ms);
+    }
     for _ in 0..target.number_or("mib", 1) << 20 >> CHUNK.trailing_zeros() {
         if reply.write(&chunk).is_err() {
             return;

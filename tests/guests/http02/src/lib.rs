@@ -2,10 +2,10 @@
 //!
 //! Work: `hello`, `wait?ms=`, `work?us=`, `burn?n=`, `spin[?ms=]`, `loads?ms=&mib=`, `hostcalls?ms=`, `pages?mib=`,
 //! `alloc?mib=[&try=1]`, `recurse?n=`, `calibrate?ms=`, `operation?name=&mib=&n=`. Bodies: `echo`, `sink[?each=]`,
-//! `read-none`, `big?mib=`, `slowbig?n=&ms=&bytes=`, `sse?n=&ms=`, `trailers`. Ways to go wrong: `trap`, `panic`, `exit`,
-//! `trap-late?n=`, `drop-late?n=`, `exit-without-response`, `error`, `bad-header`. The rest: `after?ms=[&spin=1]`,
-//! `print[?long=]`, `headers`, `grow`, `plant?mib=`, `scan`, `dodge?ms=`, `many-headers?n=`, `long-header?kib=`,
-//! `handles?n=`, `random-bytes?n=`, `call?url=[&method=&bytes=&first_ns=&between_ns=&connect_ns=]`, `fan?url=&n=`,
+//! `read-none`, `big?mib=[&ms=]`, `slowbig?n=&ms=&bytes=`, `sse?n=&ms=`, `trailers`. Ways to go wrong: `trap`,
+//! `panic`, `exit`, `trap-late?n=`, `drop-late?n=`, `exit-without-response`, `error`, `bad-header`. The rest:
+//! `after?ms=[&spin=1]`, `print[?long=]`, `headers`, `grow`, `plant?mib=`, `scan`, `dodge?ms=`, `many-headers?n=`,
+//! `long-header?kib=`, `handles?n=`, `random-bytes?n=`, `call?url=[&method=&bytes=&first_ns=&between_ns=&connect_ns=]`, `fan?url=&n=`,
 //! `repeat?url=&n=`, `half-a-post?url=&ms=`, `count`, `status?code=`, `file`, `random`, `clocks`.
 
 mod bodies;
