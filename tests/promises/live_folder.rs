@@ -5,6 +5,7 @@ mod saves;
 
 use std::{fs, path::PathBuf, time::Duration};
 
+use tempfile::TempDir;
 use tokio::time::{interval, timeout};
 use wasmbay::registry::{PluginStatus, State};
 use wasmbay_tests::{
@@ -194,13 +195,13 @@ async fn a_challenger_is_refused_naming_both_and_takes_over_when_the_holder_goes
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_plugin_of_a_name_is_refused_and_at_the_start_the_first_folder_wins() {
-    let house = House::unchecked(settings(), &[]).await;
+    let dir = TempDir::new().unwrap();
     for folder in ["b", "a"] {
         let manifest = text::manifest("twin", &format!("[[route]]\npath = \"/{folder}\""));
-        text::write(house.dir.path(), folder, "", &text::says(folder)).unwrap();
-        fs::write(house.dir.path().join(folder).join("plugin.toml"), manifest).unwrap();
+        text::write(dir.path(), folder, "", &text::says(folder)).unwrap();
+        fs::write(dir.path().join(folder).join("plugin.toml"), manifest).unwrap();
     }
-    house.settled().await;
+    let house = House::over(settings(), dir).await;
     let states = ["a", "b"].map(|folder| status_of(&house, folder).state);
     assert_eq!(states, [State::Live, State::Refused]);
     let faults = status_of(&house, "b").faults;

@@ -19,7 +19,7 @@ use http_body_util::BodyExt as _;
 use tokio::sync::oneshot;
 use wasmtime_wasi_http::WasiBody;
 
-use super::outcome;
+use super::{outcome, pieces::UnderWay};
 use crate::{
     body::Body,
     capability::http::Answer,
@@ -42,7 +42,7 @@ pub(super) fn answer_for_guest(body: Answer) -> WasiBody {
 /// A guest's outbound request, without the names only the host may use; its body breaks off when its guest goes.
 pub(super) fn request_from_guest(mut request: Request<WasiBody>, guest: Presence) -> Request<Body> {
     strip_reserved(request.headers_mut());
-    request.map(|inner| Outgoing { inner, guest }.boxed_unsync())
+    request.map(|inner| Outgoing { inner, guest, _under_way: UnderWay::begin() }.boxed_unsync())
 }
 
 /// Says, by being dropped before anything else of a store, that its guest is gone.
@@ -77,6 +77,7 @@ impl Presence {
 struct Outgoing {
     inner: WasiBody,
     guest: Presence,
+    _under_way: UnderWay,
 }
 
 impl http_body::Body for Outgoing {
@@ -112,7 +113,7 @@ pub(super) fn response_from_guest(
     delivered: Option<oneshot::Sender<()>>,
 ) -> Response<Body> {
     strip_reserved(response.headers_mut());
-    response.map(|inner| Reply { inner, left: limit, verdict, delivered }.boxed_unsync())
+    response.map(|inner| Reply { inner, left: limit, verdict, delivered, _under_way: UnderWay::begin() }.boxed_unsync())
 }
 
 fn strip_reserved(headers: &mut HeaderMap) {
@@ -169,6 +170,7 @@ struct Reply {
     left: u64,
     verdict: Arc<Verdict>,
     delivered: Option<oneshot::Sender<()>>,
+    _under_way: UnderWay,
 }
 
 impl http_body::Body for Reply {

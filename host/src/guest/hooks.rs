@@ -6,14 +6,11 @@ use http::{Request, Response};
 use wasmtime_wasi::runtime::spawn;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
-use super::{body, body::Presence, call::Desk, outcome};
+use super::{body, body::Presence, call::Desk, outcome, pieces};
 use crate::capability::{
     Ways,
     http::{self as outbound, Trouble, Waits},
 };
-
-/// Bytes the host buffers for a guest per body: enough to keep a socket busy, little enough for thousands of guests.
-const CHUNK: usize = 64 << 10;
 
 type Exchange = Box<dyn Future<Output = Result<(), Error>> + Send>;
 type Sent = Box<dyn Future<Output = Result<(Response<WasiBody>, Exchange), Error>> + Send>;
@@ -64,10 +61,10 @@ impl WasiHttpHooks for Hooks {
     }
 
     fn p2_outgoing_body_chunk_size(&mut self) -> usize {
-        CHUNK
+        pieces::size()
     }
 
     fn p3_outgoing_body_chunk_size(&mut self) -> usize {
-        CHUNK
+        pieces::size()
     }
 }

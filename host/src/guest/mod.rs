@@ -25,6 +25,7 @@ mod load;
 mod outcome;
 mod p2;
 mod p3;
+mod pieces;
 mod plugin;
 mod pools;
 #[doc(hidden)]

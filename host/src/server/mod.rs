@@ -108,7 +108,8 @@ impl Default for Limits {
             ping: Duration::from_secs(20),
             linger: Duration::from_secs(1),
             streams: 100,
-            buffer: 64 * 1024,
+            // Twice the longest target there may be. A stalled reader holds as much, beside a piece of its body.
+            buffer: 32 * 1024,
             connections: 50_000,
             per_address: 12_500,
         }

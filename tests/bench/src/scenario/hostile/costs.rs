@@ -19,6 +19,9 @@ const LINE: f64 = 100.0;
 /// Guests at work at once. What they hold is theirs by their manifest, so it is held before the attack begins.
 const GUESTS: usize = 64;
 
+/// How often they are all at work: by then every instance slot they may have was used, and holds what idle slots hold.
+const WAVES: usize = 4;
+
 /// How long the host is left alone, to see what it burns by itself.
 const IDLE: Duration = Duration::from_secs(2);
 
@@ -106,7 +109,10 @@ async fn measure(host: &Host, attack: &Attack, times: u32, idle: f64) -> anyhow:
     let mark = Mark { addr: host.listen, plugin: "/a/p0" };
     // Code that runs for the first time is read in, and is no attack's.
     attack.run(mark, 1).await?;
-    let before = guests_at_work(host).await?;
+    let mut before = 0.0;
+    for _ in 0..WAVES {
+        before = guests_at_work(host).await?;
+    }
     let (sent, client, burned, begun) = (spent(), clock::process_cpu(), host.process_cpu()?, Instant::now());
     let mut most = 0.0_f64;
     let attacking = attack.run(mark, times);
