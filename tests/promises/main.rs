@@ -10,6 +10,7 @@ mod examples;
 mod files;
 mod front_door;
 mod instances;
+mod jobs;
 mod keys;
 mod kinds;
 mod lanes;
