@@ -1,6 +1,7 @@
 //! What the project promises, one file per promise, checked from outside.
 
 mod absent;
+mod after_response;
 mod calls;
 mod command_line;
 mod config;

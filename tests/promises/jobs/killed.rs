@@ -60,7 +60,7 @@ async fn d_02_every_job_that_was_answered_runs_and_takes_effect_once_however_oft
     let config = config.to_string_lossy().into_owned();
     let start = async || {
         serve_over(dir.path(), data.path(), |command| {
-            drop(command.args(["--config", &config]).env("WASMBAY_LOG", "off"))
+            command.args(["--config", &config]).env("WASMBAY_LOG", "off");
         })
         .await
     };

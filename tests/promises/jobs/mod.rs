@@ -1,5 +1,6 @@
 //! Jobs: kept for good once answered, run at least once in their plugins' own lanes, seen and handled by operators.
 
+mod disk;
 mod guests;
 mod killed;
 mod operators;
