@@ -41,7 +41,9 @@ async fn d_04_a_full_disk_refuses_jobs_and_nothing_else_and_recovers_without_a_r
     // All but a little of the disk, from outside of the host's own view of it.
     let inside = format!("/proc/{}/root{disk}/filler", serving.id()?);
     let mut filler = fs::File::create(&inside)?;
-    while filler.write_all(&[0; 1 << 16]).is_ok() {}
+    while filler.write_all(&[0; 1 << 16]).is_ok() {
+        assert!(filler.metadata()?.len() < 64 << 20, "this is not the small disk");
+    }
     let length = filler.metadata()?.len();
     filler.set_len(length - (2 << 20))?;
     let refused = loop {

@@ -359,3 +359,31 @@ async fn many_at_once_are_all_there_and_all_run_once() {
     }
     assert_eq!(ran, ids);
 }
+
+#[tokio::test]
+async fn d_03_what_was_answered_survives_a_power_cut_wherever_it_falls() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (jobs, wal) = (open(&folder), folder.path().join(format!("{FILE}-wal")));
+    // How long the log was when each job was answered: so much of it was flushed.
+    let mut flushed = Vec::new();
+    for n in 0..24 {
+        enqueue(&jobs, job("t", &format!("/{n}"))).await;
+        flushed.push(fs::metadata(&wal).expect("a log").len());
+    }
+    let whole = fs::read(&wal).expect("a log");
+    // At the end of what was flushed, just before it, and in the middle of what was not.
+    let ends = flushed.iter().flat_map(|end| [*end, end - 1, end + 2000]);
+    for cut in ends.chain([0, 31, 33]).filter(|cut| *cut <= whole.len() as u64) {
+        let after = tempfile::tempdir().expect("a folder");
+        fs::copy(folder.path().join(FILE), after.path().join(FILE)).expect("a copy");
+        fs::write(after.path().join(format!("{FILE}-wal")), &whole[..cut as usize]).expect("a log");
+        let jobs = open(&after);
+        let there = jobs.list(Filter::default()).await.expect("it opens").len();
+        let answered = flushed.iter().filter(|end| **end <= cut).count();
+        assert!((answered..=answered + 1).contains(&there), "{there} of {answered} at {cut}");
+        jobs.close().await;
+        let file = Connection::open(after.path().join(FILE)).expect("a file");
+        let verdict: String = file.query_row("PRAGMA integrity_check", [], |row| row.get(0)).expect("a verdict");
+        assert_eq!(verdict, "ok");
+    }
+}
