@@ -18,6 +18,7 @@ use std::{
 };
 
 use anyhow::Context;
+use futures_util::future::BoxFuture;
 use http::{Request, Response};
 use tokio::{task::JoinHandle, time::Instant};
 
@@ -32,6 +33,7 @@ use crate::{
     failure::{Code, Failure},
     front,
     invoke::Arrival,
+    jobs::Ask,
     server::{Acceptor, CertificateFiles, Level, Limits, Proxies, Rung, Server, Tls},
     telemetry::Metrics,
 };
@@ -77,6 +79,12 @@ pub trait Behind: Send + Sync + 'static {
 
     /// What `wasmbay status` shows.
     fn status(&self) -> serde_json::Value;
+
+    /// Answers an operator's question about jobs.
+    fn jobs(&self, ask: Ask) -> BoxFuture<'static, Result<serde_json::Value, Failure>>;
+
+    /// Hears that the host is shutting down: nothing begins that no client asks for.
+    fn drain(&self);
 
     /// Ends what goes on without a client, giving it until `deadline`.
     fn end(&self, deadline: Instant) -> impl Future<Output = ()> + Send;
@@ -232,6 +240,7 @@ impl<B: Behind> Host<B> {
     pub async fn drain(self, deadline: Duration) -> bool {
         let end = Instant::now() + deadline;
         self.state.draining.store(true, Ordering::Release);
+        self.state.behind.drain();
         let on_time = self.public.drain(deadline).await;
         self.state.behind.end(end).await;
         self.admin.stop(ADMIN_GRACE).await;
@@ -262,5 +271,9 @@ impl<B: Behind> View for State<B> {
 
     fn status(&self) -> serde_json::Value {
         self.behind.status()
+    }
+
+    fn jobs(&self, ask: Ask) -> BoxFuture<'static, Result<serde_json::Value, Failure>> {
+        self.behind.jobs(ask)
     }
 }

@@ -18,6 +18,7 @@ pub mod capability;
 pub mod guest;
 // 4 live
 pub mod invoke;
+pub mod jobs;
 pub mod registry;
 // 5 faces
 pub mod admin;

@@ -27,6 +27,7 @@ fn main() -> ExitCode {
         Ok(Command::Check { dir, json, options }) => check(&dir, json, options),
         Ok(Command::Author(command)) => runtime().and_then(|runtime| runtime.block_on(cli::author::run(command))),
         Ok(Command::Schema { of }) => Ok(answer(&cli::schema(of), Exit::Ok)),
+        Ok(Command::Jobs(args)) => cli::jobs(args).map(|(text, exit)| answer(&text, exit)),
         Ok(Command::Status { admin, json }) => cli::status(&admin, json).map(|text| answer(&text, Exit::Ok)),
     };
     match done {

@@ -5,6 +5,7 @@ mod clients;
 mod cpu;
 mod excess;
 mod frames;
+mod jobs;
 mod keys;
 mod load;
 mod memory;
@@ -41,6 +42,8 @@ macro_rules! rows {
 rows! {
     keys:
         g_37_more_keys_than_there_may_be_and_those_of_others;
+    jobs:
+        g_41_more_jobs_than_there_may_be;
     uploads:
         a_11_paths_that_lead_elsewhere
         a_13_manifests_that_are_bombs

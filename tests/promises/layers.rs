@@ -16,7 +16,7 @@ const LAYERS: [&[&str]; 5] = [
     &["body", "diagnostic", "failure", "telemetry", "units"],
     &["config", "lanes", "server", "store"],
     &["capability", "guest"],
-    &["invoke", "registry"],
+    &["invoke", "jobs", "registry"],
     &["admin", "cli", "front", "host", "main"],
 ];
 
@@ -25,10 +25,12 @@ const LAYERS: [&[&str]; 5] = [
 const HOMES: &[(&str, &str)] = &[
     ("arc_swap", "registry"),
     ("clap", "cli"),
+    ("croner", "config"),
     ("hyper::client", "capability,cli"),
     ("hyper::server", "server"),
     ("hyper_util::client", "capability"),
     ("hyper_util::server", "server"),
+    ("jiff", "config"),
     ("matchit", "registry"),
     ("notify", "registry"),
     ("opentelemetry*", "telemetry"),

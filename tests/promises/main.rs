@@ -1,6 +1,7 @@
 //! What the project promises, one file per promise, checked from outside.
 
 mod absent;
+mod after_response;
 mod calls;
 mod command_line;
 mod config;
@@ -10,6 +11,7 @@ mod examples;
 mod files;
 mod front_door;
 mod instances;
+mod jobs;
 mod keys;
 mod kinds;
 mod lanes;

@@ -1,13 +1,16 @@
 //! What the operator may ask, and the answers.
 
-use std::{future::Future, net::IpAddr, sync::Arc};
+use std::{net::IpAddr, sync::Arc};
 
+use futures_util::future::BoxFuture;
 use http::{HeaderValue, Method, Response, header, uri::Authority};
 
+use super::jobs;
 use crate::{
     body::{self, Body},
     failure::{Code, Failure},
     front::reply,
+    jobs::Ask,
     server::Arrived,
     telemetry::RequestId,
 };
@@ -31,16 +34,18 @@ pub trait View: Send + Sync + 'static {
     fn metrics(&self) -> String;
     /// For `/status`: what `wasmbay status` prints.
     fn status(&self) -> serde_json::Value;
+    /// For `/jobs`: what `wasmbay jobs` asks. The future waits for the thread that keeps the jobs, and for nothing else.
+    fn jobs(&self, ask: Ask) -> BoxFuture<'static, Result<serde_json::Value, Failure>>;
 }
 
 /// Prometheus' text format, version 0.0.4.
 const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Answers one request. Nothing here waits, so the future is ready at once.
-pub(super) fn answer(view: Arc<dyn View>, arrived: Arrived) -> impl Future<Output = Response<Body>> + Send {
+/// Answers one request.
+pub(super) async fn answer(view: Arc<dyn View>, arrived: Arrived) -> Response<Body> {
     let request_id = RequestId::generate();
     let head = *arrived.request.method() == Method::HEAD;
-    let mut response = respond(&*view, arrived).unwrap_or_else(|failure| {
+    let mut response = respond(&*view, arrived).await.unwrap_or_else(|failure| {
         tracing::debug!(%request_id, %failure, "an operator's request failed");
         reply::reply(&failure, reply::About { request_id, plugin: None, report: None })
     });
@@ -48,22 +53,25 @@ pub(super) fn answer(view: Arc<dyn View>, arrived: Arrived) -> impl Future<Outpu
     if head {
         reply::without_body(&mut response);
     }
-    std::future::ready(response)
+    response
 }
 
-fn respond(view: &dyn View, arrived: Arrived) -> Result<Response<Body>, Failure> {
+async fn respond(view: &dyn View, arrived: Arrived) -> Result<Response<Body>, Failure> {
     if let Some(failure) = arrived.refused {
         return Err(failure);
     }
     let request = arrived.request;
     check_host(request.uri().authority())?;
+    if let Some(ask) = jobs::read(&request)? {
+        return Ok(text(format!("{:#}\n", view.jobs(ask).await?), "application/json"));
+    }
     let respond = match request.uri().path() {
         "/healthz" => |_: &dyn View| Ok(text("ok\n".into(), "text/plain; charset=utf-8")),
         "/readyz" => readyz,
         "/metrics" => |view: &dyn View| Ok(text(view.metrics(), METRICS_TYPE)),
         "/status" => |view: &dyn View| Ok(text(format!("{:#}\n", view.status()), "application/json")),
         _ => {
-            let paths = "the operator's listener serves /healthz, /readyz, /metrics and /status";
+            let paths = "the operator's listener serves /healthz, /readyz, /metrics, /status and /jobs";
             return Err(Failure::new(Code::NoRoute, paths));
         }
     };

@@ -1,6 +1,7 @@
 //! The operator's listener, on a thread and a runtime of its own: a saturated front never hides the host.
 
 mod answers;
+mod jobs;
 
 use std::{io, net::SocketAddr, sync::Arc, thread, time::Duration};
 

@@ -6,7 +6,10 @@ use std::{
     sync::Mutex,
 };
 
+use futures_util::future::BoxFuture;
+
 use super::*;
+use crate::{failure::Failure, jobs::Ask};
 
 struct Fixed(Mutex<Readiness>);
 
@@ -19,6 +22,9 @@ impl View for Fixed {
     }
     fn status(&self) -> serde_json::Value {
         serde_json::json!({ "plugins": [] })
+    }
+    fn jobs(&self, ask: Ask) -> BoxFuture<'static, Result<serde_json::Value, Failure>> {
+        Box::pin(async move { Ok(serde_json::json!({ "asked": format!("{ask:?}") })) })
     }
 }
 

@@ -5,6 +5,7 @@
 pub mod config;
 pub mod hops;
 pub mod http;
+pub mod jobs;
 pub mod keys;
 pub mod plugins;
 mod trace;
@@ -17,10 +18,16 @@ pub use self::trace::Trace;
 use self::{
     config::{Supply, Variables},
     http::{Allowance, Outbound},
+    jobs::Jobs,
     keys::{Keys, Stores},
     plugins::CallPlugin,
 };
-use crate::{config::Manifest, lanes::Who, store::Kept, telemetry::RequestId};
+use crate::{
+    config::{Limits, Manifest},
+    lanes::Who,
+    store::Kept,
+    telemetry::RequestId,
+};
 
 /// The request on whose behalf a guest acts: whose it is, what it may do and how much it has left.
 #[derive(Clone)]
@@ -41,6 +48,15 @@ pub struct Caller {
     pub trace: Trace,
     /// What it may still call out.
     pub allowance: Allowance,
+    /// Whether it is a job, or a schedule's run, which has limits of its own.
+    pub is_job: bool,
+}
+
+impl Caller {
+    /// What the request may use.
+    pub fn limits(&self) -> &Limits {
+        if self.is_job { &self.manifest.job_limits } else { &self.manifest.limits }
+    }
 }
 
 /// The ways out of a guest. Clones share them.
@@ -54,6 +70,8 @@ pub struct Ways {
     pub supply: Supply,
     /// To the keys that tenants keep.
     pub keys: Keys,
+    /// To the host's jobs.
+    pub jobs: Jobs,
 }
 
 /// What a plugin's grants came to when it loaded.

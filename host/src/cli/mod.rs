@@ -2,11 +2,13 @@
 //!
 //! Standard output is for the answer, standard error for people and the log.
 
+mod ask;
 pub mod author;
 mod check;
 mod dev;
 #[cfg(test)]
 mod docs;
+mod jobs;
 mod options;
 mod schema;
 mod signals;
@@ -21,6 +23,7 @@ use clap::{Parser, Subcommand};
 pub use self::{
     check::report,
     dev::listing,
+    jobs::{JobsArgs, jobs},
     options::{Options, ServeArgs, folder},
     schema::schema,
     signals::Signals,
@@ -63,6 +66,7 @@ Examples:
   wasmbay check plugins         name every fault in manifests and components, serve nothing
   wasmbay serve plugins         serve, and swap a plugin in when its files change
   wasmbay status                ask the host on this machine what is live and what was refused
+  wasmbay jobs                  ask it what its plugins' jobs are at
 
 A plugin is a folder with a plugin.toml:
   manifest = 1
@@ -116,6 +120,8 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Ask a running host about the jobs of its plugins; try dead ones again, call others off.
+    Jobs(JobsArgs),
     /// The host's own: compiles one component, from standard input to standard output.
     #[command(hide = true, name = crate::registry::COMPILE_COMMAND)]
     Compile {

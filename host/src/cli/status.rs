@@ -1,19 +1,12 @@
 //! `wasmbay status`: what a running host says of itself.
 
-use std::{
-    fmt::Write as _,
-    io::{Read, Write as _},
-    net::{TcpStream, ToSocketAddrs},
-    time::Duration,
-};
+use std::fmt::Write as _;
 
 use anyhow::{Context, bail};
 use serde::Deserialize;
 
+use super::ask::ask;
 use crate::registry::{LiveStatus, PluginStatus, State, Status};
-
-/// How long the host may take to answer. Its listener has a thread of its own: a busy host answers at once.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What `/status` answers, as far as it is shown. Newer hosts may say more.
 #[derive(Debug, Deserialize)]
@@ -32,29 +25,15 @@ pub(super) struct Shown {
 /// # Errors
 /// When nobody answers, or something that is no host.
 pub fn status(admin: &str, json: bool) -> anyhow::Result<String> {
-    let text = ask(admin).with_context(|| format!("no host answers at {admin}; is `wasmbay serve` running?"))?;
+    let (status, text) = ask(admin, "GET", "/status")?;
+    if status != 200 {
+        bail!("what answers at {admin} says {status}");
+    }
     if json {
         return Ok(text);
     }
     let shown = serde_json::from_str(&text).with_context(|| format!("what answers at {admin} is no wasmbay"))?;
     Ok(table(&shown))
-}
-
-/// One GET over a blocking socket: the command has nothing else to do.
-fn ask(admin: &str) -> anyhow::Result<String> {
-    let addr = admin.to_socket_addrs()?.next().context("the name has no address")?;
-    let mut socket = TcpStream::connect_timeout(&addr, PATIENCE)?;
-    socket.set_read_timeout(Some(PATIENCE))?;
-    // Asked by address: the operator's listener does not answer to names.
-    write!(socket, "GET /status HTTP/1.1\r\nhost: {addr}\r\nconnection: close\r\n\r\n")?;
-    let mut answer = String::new();
-    socket.read_to_string(&mut answer)?;
-    let (head, body) = answer.split_once("\r\n\r\n").context("the answer is not HTTP")?;
-    let status = head.lines().next().unwrap_or_default();
-    if !status.starts_with("HTTP/1.1 200 ") {
-        bail!("it says {status}");
-    }
-    Ok(body.to_owned())
 }
 
 /// The table for people: one line a plugin, then what is wrong.
@@ -69,6 +48,8 @@ pub(super) fn table(shown: &Shown) -> String {
         for (what, lines) in [("refused", &plugin.faults), ("note", &plugin.notes)] {
             lines.iter().for_each(|line| say(format!("\n{}/{} {what}: {line}", plugin.tenant, plugin.name)));
         }
+        let schedules = plugin.live.iter().flat_map(|live| &live.schedules);
+        schedules.for_each(|line| say(format!("\n{}/{} schedule: {line}", plugin.tenant, plugin.name)));
     }
     shown.notes.iter().for_each(|note| say(format!("\nnote: {note}")));
     let allowed = if shown.wasi_http_03 { "on" } else { "off" };
@@ -101,7 +82,7 @@ pub(super) fn state(state: State) -> &'static str {
 }
 
 /// Lines whose cells stand below each other.
-fn columns<const N: usize>(rows: &[[String; N]]) -> String {
+pub(super) fn columns<const N: usize>(rows: &[[String; N]]) -> String {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths: Vec<_> = (0..N).map(width).collect();
     let mut text = String::new();

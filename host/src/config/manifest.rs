@@ -2,6 +2,7 @@
 
 mod caps;
 mod defaults;
+mod jobs;
 mod meant;
 mod raise;
 mod routes;
@@ -18,6 +19,7 @@ pub use raise::{Figure, Raise};
 pub(super) use written::Written;
 
 use super::{
+    cron::Cron,
     fault::{Faults, Place},
     file,
     origins::OriginPattern,
@@ -84,6 +86,10 @@ pub struct Manifest {
     pub instances: Instances,
     /// What the guest may do.
     pub grants: Grants,
+    /// When the host itself asks something of it.
+    pub schedules: Vec<Schedule>,
+    /// The limits of jobs and schedules: [`Manifest::limits`] with what `[jobs]` says otherwise.
+    pub job_limits: Limits,
     /// How `wasmbay dev` builds it.
     pub build: Option<Build>,
 }
@@ -217,6 +223,24 @@ pub struct Grants {
     pub config: BTreeMap<String, Given>,
     /// Stores of keys and values it may open, which its tenant's plugins share.
     pub kv: Vec<String>,
+    /// Whether it may hand jobs to the host, for itself and for the plugins it may call.
+    pub jobs: bool,
+}
+
+/// One `[[schedule]]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Schedule {
+    /// When.
+    pub cron: Cron,
+    /// The path, perhaps with a query, that is asked by POST.
+    pub path: String,
+}
+
+impl std::fmt::Display for Schedule {
+    /// The pattern, the zone when it is not UTC, and the path.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.cron, self.path)
+    }
 }
 
 /// Where a variable's value comes from.

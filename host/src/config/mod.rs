@@ -4,6 +4,7 @@
 
 mod check_file;
 mod checks;
+mod cron;
 mod fault;
 mod file;
 mod leaf;
@@ -17,13 +18,16 @@ mod tree;
 
 pub use check_file::{Check, CheckFile, Expected, Sent};
 pub(crate) use checks::MAX_VARIABLE;
+pub(crate) use cron::http_date;
+pub use cron::{Cron, timestamp};
 pub use manifest::{
     Build, CapNote, Figure, Given, Grants, HostPattern, Instances, Lane, Limits, Manifest, Methods, OnDisconnect,
-    Raise, Route, Serves,
+    Raise, Route, Schedule, Serves,
 };
 pub(crate) use names::is_variable;
 pub use origins::{Origin, OriginPattern, Scheme};
 pub use schema::{checks_schema, manifest_schema, settings_schema};
 pub use settings::{
-    Caps, DEFAULT_TENANT, Flags, KeyQuota, SecretSource, Settings, Supplies, Tenant, TenantPlace, TlsFiles,
+    Caps, DEFAULT_TENANT, Flags, JobQuota, JobSettings, KeyQuota, SecretSource, Settings, Supplies, Tenant,
+    TenantPlace, TlsFiles,
 };

@@ -1,6 +1,7 @@
 //! The host's settings as meant: flags over variables over `wasmbay.toml` over defaults.
 
 mod defaults;
+mod jobs;
 mod keys;
 mod meant;
 mod sources;
@@ -18,6 +19,7 @@ use std::{
 };
 
 use ipnet::IpNet;
+pub use jobs::{JobQuota, JobSettings};
 pub use keys::KeyQuota;
 pub use sources::Flags;
 use sources::Variables;
@@ -83,8 +85,12 @@ pub struct Settings {
     pub supplies: Supplies,
     /// What the stores of keys of a plain folder's plugins may hold; each named tenant has its own.
     pub kv: KeyQuota,
-    /// Where tenants' keys are kept; `None` is below the data folder.
-    pub keys: Option<PathBuf>,
+    /// How jobs run.
+    pub jobs: JobSettings,
+    /// What the jobs of a plain folder's plugins may take; each named tenant has its own.
+    pub job_quota: JobQuota,
+    /// Where tenants' keys and jobs are kept; `None` is the data folder.
+    pub state: Option<PathBuf>,
 }
 
 /// The name of the one tenant of a plain folder.
@@ -116,7 +122,9 @@ impl Default for Settings {
             tenants: BTreeMap::new(),
             supplies: Supplies::default(),
             kv: KeyQuota::default(),
-            keys: None,
+            jobs: JobSettings::default(),
+            job_quota: JobQuota::default(),
+            state: None,
         }
     }
 }
@@ -181,6 +189,7 @@ impl Settings {
             caps: Caps::default(),
             supplies: self.supplies.clone(),
             kv: self.kv,
+            jobs: self.job_quota,
         };
         BTreeMap::from([(DEFAULT_TENANT.to_owned(), everything)])
     }
@@ -228,6 +237,8 @@ pub struct Tenant {
     pub supplies: Supplies,
     /// What its stores of keys may hold.
     pub kv: KeyQuota,
+    /// What its jobs may take.
+    pub jobs: JobQuota,
 }
 
 /// Where on the host's address space a tenant's routes live.

@@ -13,7 +13,7 @@ use std::{
 };
 
 use bytes::{Buf as _, Bytes};
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, HeaderName, Request, Response};
 use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use tokio::sync::oneshot;
@@ -22,7 +22,7 @@ use wasmtime_wasi_http::WasiBody;
 use super::{outcome, pieces::UnderWay};
 use crate::{
     body::Body,
-    capability::http::Answer,
+    capability::{http::Answer, jobs},
     failure::{Code, Failure},
 };
 
@@ -39,9 +39,10 @@ pub(super) fn answer_for_guest(body: Answer) -> WasiBody {
     body.map_err(|trouble| outcome::trouble_to_guest(&trouble)).boxed_unsync()
 }
 
-/// A guest's outbound request, without the names only the host may use; its body breaks off when its guest goes.
+/// A guest's outbound request, without the names only the host may use, but for what it may say of a job; its body breaks off
+/// when its guest goes.
 pub(super) fn request_from_guest(mut request: Request<WasiBody>, guest: Presence) -> Request<Body> {
-    strip_reserved(request.headers_mut());
+    strip(request.headers_mut(), |name| !name.starts_with(jobs::PREFIX));
     request.map(|inner| Outgoing { inner, guest, _under_way: UnderWay::begin() }.boxed_unsync())
 }
 
@@ -117,7 +118,12 @@ pub(super) fn response_from_guest(
 }
 
 fn strip_reserved(headers: &mut HeaderMap) {
-    let reserved: Vec<_> = headers.keys().filter(|name| name.as_str().starts_with(RESERVED)).cloned().collect();
+    strip(headers, |_| true);
+}
+
+fn strip(headers: &mut HeaderMap, which: impl Fn(&str) -> bool) {
+    let is_gone = |name: &&HeaderName| name.as_str().starts_with(RESERVED) && which(name.as_str());
+    let reserved: Vec<_> = headers.keys().filter(is_gone).cloned().collect();
     for name in reserved {
         headers.remove(name);
     }

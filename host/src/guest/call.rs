@@ -106,6 +106,11 @@ impl Errand {
         }
     }
 
+    /// Fuel that it may burn; `None` in the io lane, where fuel is not counted.
+    pub(super) fn fuel(&self) -> Option<u64> {
+        self.caller.limits().fuel.map(|fuel| fuel.0)
+    }
+
     /// Whether no request is behind it: its guest starts for a trial, or ahead of need.
     pub(super) fn is_nobodys(&self) -> bool {
         self.caller.tenant.is_empty()

@@ -10,6 +10,7 @@ use super::{body, body::Presence, call::Desk, outcome, pieces};
 use crate::capability::{
     Ways,
     http::{self as outbound, Trouble, Waits},
+    jobs::Refused,
 };
 
 type Exchange = Box<dyn Future<Output = Result<(), Error>> + Send>;
@@ -48,7 +49,12 @@ impl WasiHttpHooks for Hooks {
             let sent = spawn(sent).await;
             errand.called_out(sent.as_ref().map_or_else(Trouble::name, |_| "ok"));
             match sent {
-                Ok(response) => Ok((response.map(body::answer_for_guest), Box::new(async { Ok(()) }) as Exchange)),
+                Ok(mut response) => {
+                    if let Some(Refused(why)) = response.extensions_mut().remove::<Refused>() {
+                        errand.tell("refused", &why);
+                    }
+                    Ok((response.map(body::answer_for_guest), Box::new(async { Ok(()) }) as Exchange))
+                }
                 Err(trouble) => {
                     // A plugin that was called has a line of its own.
                     if !matches!(trouble, Trouble::Failed(_)) {

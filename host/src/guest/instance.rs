@@ -90,7 +90,7 @@ fn store(plugin: &Loaded, desk: &Arc<Desk>) -> wasmtime::Result<Store<State>> {
     store.limiter(|state| &mut state.limiter);
     store.set_hostcall_fuel(HOSTCALL_BYTES);
     store.set_max_component_handles(COMPONENT_HANDLES);
-    if let Some(fuel) = plugin.fuel {
+    if let Some(fuel) = desk.errand().fuel() {
         store.set_fuel(fuel)?;
     }
     store.set_epoch_deadline(1);
@@ -98,9 +98,9 @@ fn store(plugin: &Loaded, desk: &Arc<Desk>) -> wasmtime::Result<Store<State>> {
 }
 
 /// What a running guest does at a tick, when its store serves one request at a time.
-fn tick(mut store: StoreContextMut<'_, State>, fuel: Option<u64>) -> wasmtime::Result<UpdateDeadline> {
+fn tick(mut store: StoreContextMut<'_, State>) -> wasmtime::Result<UpdateDeadline> {
     let errand = store.data_mut().desk.errand();
-    if let Some(limit) = fuel {
+    if let Some(limit) = errand.fuel() {
         errand.meter.set_fuel(limit.saturating_sub(store.get_fuel()?));
     }
     obey(errand.task.interrupted())
@@ -144,8 +144,7 @@ impl Instance {
     /// A fresh guest that serves one request at a time, beginning with this errand's.
     pub(super) async fn create(plugin: &Loaded, errand: Arc<Errand>, when_full: WhenFull) -> Result<Self, Failure> {
         errand.log.instance_made();
-        let fuel = plugin.fuel;
-        let arm = |store: &mut Store<State>| store.epoch_deadline_callback(move |store| tick(store, fuel));
+        let arm = |store: &mut Store<State>| store.epoch_deadline_callback(tick);
         let (store, guest) = made(plugin, &Desk::new(errand), when_full, arm).await?;
         Ok(Self { store, guest, served: 0, idle_since: Instant::now(), ahead: None })
     }
@@ -157,8 +156,9 @@ impl Instance {
     }
 
     /// Puts an idle instance to work again, with fresh budgets.
-    pub(super) fn reassign(&mut self, errand: Arc<Errand>, fuel: Option<u64>) -> wasmtime::Result<()> {
+    pub(super) fn reassign(&mut self, errand: Arc<Errand>) -> wasmtime::Result<()> {
         self.ahead = None;
+        let fuel = errand.fuel();
         self.store.data().desk.assign(errand);
         if let Some(fuel) = fuel {
             self.store.set_fuel(fuel)?;

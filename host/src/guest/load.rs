@@ -163,6 +163,7 @@ impl Errand {
             deadline: Instant::now(),
             trace: Trace::of(&HeaderMap::new(), &request_id),
             allowance: Allowance::default(),
+            is_job: false,
         };
         Self { caller, task, meter: Arc::default(), log }
     }

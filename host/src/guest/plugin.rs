@@ -61,10 +61,7 @@ pub(super) struct Loaded {
     pub(super) binding: Binding,
     pub(super) lane: Lane,
     pub(super) memory: usize,
-    pub(super) fuel: Option<u64>,
-    pub(super) cpu: Duration,
     pub(super) after_response: Duration,
-    pub(super) response_body: u64,
     pub(super) instances: Instances,
     pub(super) shared: Shared,
     pub(super) idle: Arc<Idle>,
@@ -167,7 +164,7 @@ impl Plugin {
         let mut instance = plugin.instance(&errand).await?;
         Stock::replenish(&plugin, &errand);
         let verdict = Arc::new(Verdict::default());
-        let deliver = Deliver::new(head, plugin.response_body, &verdict);
+        let deliver = Deliver::new(head, errand.caller.limits().response_body.0, &verdict);
         // After the instance, so that on cancellation the verdict falls before the store does.
         let pending = Pending::new(Arc::clone(&verdict));
         let ended = match &instance.guest {
@@ -175,7 +172,7 @@ impl Plugin {
             Guest::Http03(service) => p3::serve(&mut instance.store, service, request, deliver).await,
             Guest::Cgi(command) => cgi::serve(&mut instance.store, command, request, deliver).await,
         };
-        if let Some(limit) = plugin.fuel {
+        if let Some(limit) = errand.fuel() {
             errand.meter.set_fuel(limit.saturating_sub(instance.store.get_fuel().unwrap_or(limit)));
         }
         match ended {
@@ -213,10 +210,7 @@ impl Loaded {
             binding,
             lane: manifest.lane,
             memory: usize::try_from(limits.memory.0).unwrap_or(usize::MAX),
-            fuel: limits.fuel.map(|fuel| fuel.0),
-            cpu: limits.cpu,
             after_response: limits.after_response,
-            response_body: limits.response_body.0,
             instances: manifest.instances,
             shared: Shared::default(),
             idle,
@@ -238,7 +232,7 @@ impl Loaded {
 
     async fn instance(&self, errand: &Arc<Errand>) -> Result<Instance, Failure> {
         match self.idle.take() {
-            Some(mut instance) => match instance.reassign(Arc::clone(errand), self.fuel) {
+            Some(mut instance) => match instance.reassign(Arc::clone(errand)) {
                 Ok(()) => Ok(instance),
                 Err(error) => Err(outcome::failure(&error, None)),
             },

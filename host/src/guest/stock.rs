@@ -94,7 +94,7 @@ impl Filling {
         permit: OwnedSemaphorePermit,
     ) -> Result<Instance, Failure> {
         let plugin = Arc::clone(&self.0);
-        let task = Task::new(who, plugin.lane, plugin.cpu);
+        let task = Task::new(who, plugin.lane, plugin.manifest.limits.cpu);
         let log = Log::new(Arc::clone(metrics), RequestId::generate());
         let errand = Arc::new(Errand::of_nobody(who, &plugin.manifest, Arc::clone(&task), log));
         let (lanes, limit) = (plugin.engines.lanes.clone(), plugin.manifest.limits.timeout);

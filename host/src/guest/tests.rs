@@ -19,6 +19,7 @@ use crate::{
         Caller, Trace, Ways,
         config::Supply,
         http::{Allowance, Outbound, OutboundSettings},
+        jobs::Jobs,
         keys::Keys,
         plugins::CallPlugin,
     },
@@ -60,6 +61,7 @@ impl House {
             outbound,
             supply: Supply::default(),
             keys: Keys::new(Path::new("/nonexistent"), []),
+            jobs: Jobs::none(),
         };
         let engines = Engines::new(&settings, &lanes, ways).expect("the pools fit");
         Self { lanes, engines, metrics: Metrics::new(), settings }
@@ -92,6 +94,7 @@ impl House {
                 deadline: Instant::now() + Duration::from_secs(10),
                 trace: Trace::of(&HeaderMap::new(), &request_id),
                 allowance: Allowance::default(),
+                is_job: false,
             },
             task: Arc::clone(&task),
             meter: Arc::default(),

@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::Context;
+use futures_util::future::{BoxFuture, join};
 use http::{Request, Response};
 use serde_json::{Value, json};
 use tokio::{
@@ -22,6 +23,7 @@ use crate::{
         Ways,
         config::Supply,
         http::{Outbound, OutboundSettings},
+        jobs::Jobs,
         keys::Keys,
     },
     config::{Lane, Limits, Settings},
@@ -29,6 +31,7 @@ use crate::{
     failure::Failure,
     guest::{EngineSettings, Engines, Machine, Pools},
     invoke::{Arrival, Invoker},
+    jobs::{Ask, Means, Office, Runner},
     lanes::{
         LaneSettings, Lanes, TenantId,
         admission::{Gates, Slots},
@@ -36,12 +39,18 @@ use crate::{
     registry::{
         self, CheckReport, CompileLimits, Compiler, Current, EngineLoader, Registry, RegistrySettings, TenantSpec,
     },
-    store::{CodeCache, MAX_CACHE, Shelf},
+    store::{
+        CodeCache, MAX_CACHE, Shelf,
+        jobs::{self as store, Keeping},
+    },
     telemetry::Metrics,
 };
 
 /// The folder of durable state, when nobody says where: beside the served folder.
 const DATA: &str = ".wasmbay";
+
+/// Where `dev` keeps what plugins keep, below the data folder; compiled code is the same for both.
+const DEV: &str = "dev";
 
 /// The plugins of one host and the way in to them.
 pub struct Plugins {
@@ -51,6 +60,8 @@ pub struct Plugins {
     lanes: Lanes,
     gates: Gates,
     outbound: Outbound,
+    runner: Runner,
+    office: Office,
     max_waiting: u32,
     wasi_http_03: bool,
     notes: Vec<String>,
@@ -72,11 +83,19 @@ impl Plugins {
         strict: bool,
         metrics: Arc<Metrics>,
     ) -> anyhow::Result<Result<Self, Vec<Diagnostic>>> {
-        let ground = Ground::lay(settings, dir, metrics.clone())?;
+        let ground = Ground::lay(settings, dir, mode, metrics.clone())?;
         let wanted = RegistrySettings { strict, build: mode == Mode::Dev, ..RegistrySettings::new(settings, dir) };
-        let Ground { current, lanes, gates, invoker, loader, outbound, notes } = ground;
+        let Ground { current, lanes, gates, invoker, loader, outbound, jobs, notes } = ground;
         notes.iter().for_each(|note| tracing::warn!("{note}"));
         let (wasi_http_03, max_waiting) = (settings.http_03(), settings.max_waiting);
+        let office = Office::new(jobs.clone(), current.clone());
+        let runner = Runner::start(Means {
+            invoker: invoker.clone(),
+            current: current.clone(),
+            jobs,
+            settings: settings.jobs,
+            shared: settings.tenants().len() > 1,
+        });
         let started = Registry::start(wanted, loader, current.clone(), metrics).await;
         Ok(started.map(|registry| Self {
             invoker,
@@ -85,6 +104,8 @@ impl Plugins {
             lanes,
             gates,
             outbound,
+            runner,
+            office,
             max_waiting,
             wasi_http_03,
             notes,
@@ -117,7 +138,7 @@ pub async fn check(settings: &Settings, dir: &Path) -> anyhow::Result<CheckRepor
         compute_instances: settings.compute_instances.min(TRIAL_SLOTS),
         ..settings.clone()
     };
-    let ground = Ground::lay(&few, dir, Metrics::new())?;
+    let ground = Ground::lay(&few, dir, Mode::Serve, Metrics::new())?;
     let mut report = registry::check(&RegistrySettings::new(settings, dir), &ground.loader).await;
     report.notes.extend(notes.into_iter().map(|note| Diagnostic::new(Settings::FILE, note)));
     Ok(report)
@@ -134,12 +155,13 @@ struct Ground {
     invoker: Invoker,
     loader: EngineLoader,
     outbound: Outbound,
+    jobs: store::Jobs,
     /// What the operator asked for and the machine does not hold.
     notes: Vec<String>,
 }
 
 impl Ground {
-    fn lay(settings: &Settings, dir: &Path, metrics: Arc<Metrics>) -> anyhow::Result<Self> {
+    fn lay(settings: &Settings, dir: &Path, mode: Mode, metrics: Arc<Metrics>) -> anyhow::Result<Self> {
         let pools = pools(settings)?;
         let (io, compute) = (Slots::new(pools.io), Slots::new(pools.compute));
         metrics.slots(Lane::Io.name(), io.total());
@@ -163,11 +185,14 @@ impl Ground {
         let invoker = Invoker::new(current.clone(), lanes.clone(), gates.clone(), Arc::clone(&metrics));
         let outbound = outbound(settings)?;
         let data = data_folder(settings, dir)?;
+        let state = state_folder(settings, &data, mode);
+        let jobs = store::Jobs::new(&state, Keeping(settings.jobs.kept));
         let ways = Ways {
             plugins: Arc::new(invoker.clone()),
             outbound: outbound.clone(),
             supply: supply(settings),
-            keys: keys(settings, &data),
+            keys: keys(settings, &state),
+            jobs: handing_in(settings, jobs.clone(), Arc::clone(&metrics)),
         };
         let engines = Engines::new(&engine, &lanes, ways)?;
         let cache = CodeCache::open(&data, MAX_CACHE)
@@ -175,7 +200,7 @@ impl Ground {
         let compiler = Compiler::new(settings.compiler.clone(), engine, CompileLimits::default())?;
         let shelf = Shelf::open(&data).with_context(|| format!("files cannot be kept in {}", data.display()))?;
         let loader = EngineLoader::new(engines, cache, compiler, shelf, settings.max_memory, metrics);
-        Ok(Self { current, lanes, gates, invoker, loader, outbound, notes: pools.notes })
+        Ok(Self { current, lanes, gates, invoker, loader, outbound, jobs, notes: pools.notes })
     }
 }
 
@@ -203,9 +228,23 @@ fn supply(settings: &Settings) -> Supply {
 }
 
 /// The keys that tenants keep.
-fn keys(settings: &Settings, data: &Path) -> Keys {
-    let folder = settings.keys.as_deref().unwrap_or(data);
-    Keys::new(folder, settings.tenants().into_iter().map(|(name, tenant)| (name, tenant.kv)))
+fn keys(settings: &Settings, state: &Path) -> Keys {
+    Keys::new(state, settings.tenants().into_iter().map(|(name, tenant)| (name, tenant.kv)))
+}
+
+/// The way to the host's jobs.
+fn handing_in(settings: &Settings, jobs: store::Jobs, metrics: Arc<Metrics>) -> Jobs {
+    let quotas = settings.tenants().into_iter().map(|(name, tenant)| (name, tenant.jobs));
+    Jobs::new(jobs, settings.jobs.deadline, quotas, metrics)
+}
+
+/// Where keys and jobs are. What an author tries out does not touch what the same folder serves.
+fn state_folder(settings: &Settings, data: &Path, mode: Mode) -> PathBuf {
+    match (&settings.state, mode) {
+        (Some(state), _) => state.clone(),
+        (None, Mode::Serve) => data.to_owned(),
+        (None, Mode::Dev) => data.join(DEV),
+    }
 }
 
 /// The data folder, made for its owner alone where it is missing.
@@ -274,11 +313,21 @@ impl Behind for Plugins {
         status
     }
 
+    fn jobs(&self, ask: Ask) -> BoxFuture<'static, Result<Value, Failure>> {
+        let office = self.office.clone();
+        Box::pin(async move { office.answer(ask).await })
+    }
+
+    fn drain(&self) {
+        self.runner.stop();
+    }
+
     async fn end(&self, deadline: Instant) {
         let background = self.invoker.background();
-        if timeout_at(deadline, background.idle()).await.is_err() {
+        if timeout_at(deadline, join(background.idle(), self.runner.idle())).await.is_err() && background.count() > 0 {
             tracing::warn!(left = background.count(), "work after the response is cut off by the drain's deadline");
         }
+        self.runner.end().await;
         self.registry.shutdown().await;
         // The plugins hold the engines, which hold the way in, which holds the table of plugins.
         self.current.clear();

@@ -53,6 +53,12 @@ impl Behind for StandIn {
         serde_json::json!({ "plugins": [] })
     }
 
+    fn jobs(&self, _: Ask) -> BoxFuture<'static, Result<serde_json::Value, Failure>> {
+        Box::pin(async { Ok(serde_json::json!({ "jobs": [] })) })
+    }
+
+    fn drain(&self) {}
+
     async fn end(&self, _: Instant) {
         self.ended.store(true, Ordering::Release);
     }

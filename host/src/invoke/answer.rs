@@ -53,7 +53,7 @@ impl Answer {
         if let Poll::Ready(frame) = Pin::new(&mut self.inner).poll_frame(cx) {
             return Poll::Ready(frame);
         }
-        let limit = flight.plugin.manifest.limits.stream_idle;
+        let limit = flight.limits().stream_idle;
         let idle = self.idle.get_or_insert_with(|| Box::pin(sleep(limit)));
         if idle.as_mut().poll(cx).is_ready() {
             let failure = Failure::new(Code::Timeout, "The plugin left too long a gap in its response.");

@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use super::{
-    Inner, Passage,
+    Inner, Passage, Trigger,
     answer::Answer,
     hold::Hold,
     prepare::{self, BodyFault},
@@ -23,7 +23,7 @@ use super::{
 use crate::{
     body::Body,
     capability::{Caller, Trace, http::Allowance},
-    config::OnDisconnect,
+    config::{Limits, OnDisconnect},
     failure::{Code, Failure},
     guest::{Call, Meter},
     lanes::{Panicked, Running, Task},
@@ -36,6 +36,7 @@ pub(super) struct Flight {
     pub(super) host: Arc<Inner>,
     pub(super) plugin: Arc<LivePlugin>,
     pub(super) request_id: RequestId,
+    trigger: Trigger,
     pub(super) ledger: Ledger,
     /// `None` once the guest has ended.
     pub(super) running: Option<Running<Result<(), Failure>>>,
@@ -78,12 +79,12 @@ impl Flight {
 
     fn launch(host: &Arc<Inner>, passage: Passage, request: Request<Body>) -> (Self, Head, Instant) {
         let plugin = Arc::clone(&passage.found.plugin);
-        let limits = &plugin.manifest.limits;
+        let limits = super::limits(&plugin, passage.trigger);
         let deadline = Instant::now() + limits.timeout;
         let deadline = passage.latest.map_or(deadline, |latest| latest.min(deadline));
         let is_head = request.method() == Method::HEAD;
         let (request, fault) = prepare::for_guest(&passage, request);
-        let Passage { record, request_id, admitted, hop, .. } = passage;
+        let Passage { record, request_id, admitted, hop, trigger, .. } = passage;
         record.note(|record| record.queue = admitted.waited);
         let hold = Hold::new(admitted.permit);
         let task = Task::new(plugin.who, plugin.manifest.lane, limits.cpu);
@@ -97,6 +98,7 @@ impl Flight {
             deadline,
             trace: Trace::of(request.headers(), &request_id),
             allowance: Allowance::default(),
+            is_job: trigger.is_job(),
         };
         let (head, answered) = oneshot::channel();
         let call = Call {
@@ -122,8 +124,17 @@ impl Flight {
             counts_fuel: limits.fuel.is_some(),
             settled: (Duration::ZERO, 0),
         };
-        let flight =
-            Self { host: Arc::clone(host), plugin, request_id, ledger, running: Some(running), hold, fault, is_head };
+        let flight = Self {
+            host: Arc::clone(host),
+            plugin,
+            request_id,
+            trigger,
+            ledger,
+            running: Some(running),
+            hold,
+            fault,
+            is_head,
+        };
         (flight, answered, deadline)
     }
 
@@ -173,10 +184,15 @@ impl Flight {
         .await
     }
 
+    /// What the request may use.
+    pub(super) fn limits(&self) -> &Limits {
+        super::limits(&self.plugin, self.trigger)
+    }
+
     /// The response's last byte is out. What the guest still does is background work, if there is a permit for it.
     pub(super) fn land(mut self, body: Body) {
         self.settle();
-        let limit = self.plugin.manifest.limits.after_response;
+        let limit = self.limits().after_response;
         if self.running.is_none() {
             return;
         }

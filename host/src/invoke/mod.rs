@@ -13,7 +13,7 @@ mod statics;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use tokio::time::Instant;
 
 pub use self::background::Background;
@@ -24,6 +24,7 @@ use crate::{
         Caller, hops,
         plugins::{CallPlugin, HOP_LIMIT},
     },
+    config::Limits,
     failure::{Code, Failure},
     lanes::{
         Lanes,
@@ -40,6 +41,10 @@ pub enum Trigger {
     Http,
     /// Another plugin.
     Plugin,
+    /// A job that a plugin handed in.
+    Job,
+    /// The clock.
+    Schedule,
 }
 
 impl Trigger {
@@ -48,7 +53,14 @@ impl Trigger {
         match self {
             Self::Http => "http",
             Self::Plugin => "plugin",
+            Self::Job => "job",
+            Self::Schedule => "schedule",
         }
+    }
+
+    /// Whether the host itself made the request, which then has limits of its own.
+    fn is_job(self) -> bool {
+        matches!(self, Self::Job | Self::Schedule)
     }
 }
 
@@ -59,6 +71,18 @@ pub struct Arrival {
     pub request_id: RequestId,
     /// Its record, opened when its head arrived.
     pub record: OpenRecord,
+}
+
+/// A request that the host itself makes of a plugin.
+pub struct Order {
+    /// Whose plugin it is.
+    pub tenant: String,
+    /// The plugin.
+    pub plugin: String,
+    /// [`Trigger::Job`] or [`Trigger::Schedule`].
+    pub trigger: Trigger,
+    /// What the plugin is told beside what every request tells it: names that only the host may say.
+    pub told: HeaderMap,
 }
 
 /// Finds a plugin for each request and runs it there. Clones share one host.
@@ -83,6 +107,20 @@ struct Passage {
     admitted: Admitted,
     /// The caller's deadline, which a nested call may not outlive.
     latest: Option<Instant>,
+    /// What the guest is told beside what every request tells it.
+    told: HeaderMap,
+}
+
+impl Passage {
+    /// What the request may use.
+    fn limits(&self) -> &Limits {
+        limits(&self.found.plugin, self.trigger)
+    }
+}
+
+/// What a request of a plugin may use.
+fn limits(plugin: &LivePlugin, trigger: Trigger) -> &Limits {
+    if trigger.is_job() { &plugin.manifest.job_limits } else { &plugin.manifest.limits }
 }
 
 impl Invoker {
@@ -119,7 +157,56 @@ impl Invoker {
         }
         let claim = claim(&found.plugin);
         let admitted = self.0.gates.enter(claim).await.map_err(|refused| refusal(refused, &record))?;
-        let passage = Passage { found, trigger: Trigger::Http, hop, record, request_id, admitted, latest: None };
+        let passage = Passage {
+            found,
+            trigger: Trigger::Http,
+            hop,
+            record,
+            request_id,
+            admitted,
+            latest: None,
+            told: HeaderMap::new(),
+        };
+        Flight::start(&self.0, passage, request).await
+    }
+
+    /// Runs a request that the host itself makes, in the plugin's own lane, on the revision that is live now.
+    ///
+    /// # Errors
+    /// Why there is no response. A response that breaks off later does so in its body.
+    ///
+    /// # Cancel safety
+    /// As [`Invoker::call`].
+    pub async fn work(&self, order: Order, request: Request<Body>) -> Result<Response<Body>, Failure> {
+        let table = self.0.current.table();
+        let plugin = table.find_plugin(&order.tenant, &order.plugin).cloned();
+        drop(table);
+        let plugin = plugin.ok_or_else(|| no_plugin(&order.plugin))?;
+        let (request_id, trigger) = (RequestId::generate(), order.trigger);
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let record = OpenRecord::open(Arc::clone(&self.0.metrics), request_id, trigger.name(), method, path, None);
+        let arrival = Arrival { request_id, record };
+        let ended = self.admit_order(order, plugin, &arrival, request).await;
+        note_end(&arrival.record, &ended);
+        ended
+    }
+
+    async fn admit_order(
+        &self,
+        order: Order,
+        plugin: Arc<LivePlugin>,
+        arrival: &Arrival,
+        request: Request<Body>,
+    ) -> Result<Response<Body>, Failure> {
+        let Arrival { request_id, record } = arrival.clone();
+        let Order { trigger, told, .. } = order;
+        let (route, params) = plugin.own_route(request.uri().path(), request.method())?;
+        let found = Found { plugin, route, params };
+        note_plugin(&record, &found);
+        prepare::check_length(&request, limits(&found.plugin, trigger))?;
+        let entered = self.0.gates.enter(claim(&found.plugin)).await;
+        let admitted = entered.map_err(|refused| refusal(refused, &record))?;
+        let passage = Passage { found, trigger, hop: 0, record, request_id, admitted, latest: None, told };
         Flight::start(&self.0, passage, request).await
     }
 
@@ -131,9 +218,7 @@ impl Invoker {
         request: Request<Body>,
     ) -> Result<Response<Body>, Failure> {
         let table = self.0.current.table();
-        let plugin = table.find_plugin(&caller.tenant, &callee).cloned().ok_or_else(|| {
-            Failure::new(Code::Unavailable, format!("The tenant has no plugin {callee} that is live."))
-        })?;
+        let plugin = table.find_plugin(&caller.tenant, &callee).cloned().ok_or_else(|| no_plugin(&callee))?;
         drop(table);
         let record = OpenRecord::open(
             Arc::clone(&self.0.metrics),
@@ -144,13 +229,7 @@ impl Invoker {
             None,
         );
         let ended = self.admit_nested(caller, plugin, record.clone(), request).await;
-        record.note(|record| match &ended {
-            Ok(response) => record.status = response.status().as_u16(),
-            Err(failure) => {
-                record.status = failure.code.row().status;
-                record.fail(failure);
-            }
-        });
+        note_end(&record, &ended);
         ended
     }
 
@@ -180,6 +259,7 @@ impl Invoker {
             request_id: caller.request_id,
             admitted,
             latest: Some(caller.deadline),
+            told: HeaderMap::new(),
         };
         Flight::start(&self.0, passage, request).await
     }
@@ -194,6 +274,21 @@ impl CallPlugin for Invoker {
     ) -> BoxFuture<'static, Result<Response<Body>, Failure>> {
         Box::pin(self.clone().call_plugin(caller.clone(), callee.to_owned(), request))
     }
+}
+
+fn no_plugin(name: &str) -> Failure {
+    Failure::new(Code::Unavailable, format!("The tenant has no plugin {name} that is live."))
+}
+
+/// What nobody else notes of a request that did not come by the door.
+fn note_end(record: &OpenRecord, ended: &Result<Response<Body>, Failure>) {
+    record.note(|record| match ended {
+        Ok(response) => record.status = response.status().as_u16(),
+        Err(failure) => {
+            record.status = failure.code.row().status;
+            record.fail(failure);
+        }
+    });
 }
 
 /// Who serves the request, for its line in the log.

@@ -39,7 +39,7 @@ pub(super) fn for_guest(passage: &Passage, mut request: Request<Body>) -> (Reque
     tell(request.headers_mut(), passage);
     strip_base_path(&mut request, &passage.found.plugin.owner.base_path);
     let fault = Arc::new(BodyFault::default());
-    let limit = passage.found.plugin.manifest.limits.request_body.0;
+    let limit = passage.limits().request_body.0;
     let request = request.map(|inner| Limited { inner, left: limit, fault: Arc::clone(&fault) }.boxed_unsync());
     (request, fault)
 }
@@ -62,6 +62,7 @@ fn tell(headers: &mut HeaderMap, passage: &Passage) {
     say("wasmbay-request-id", passage.request_id.as_str());
     say("wasmbay-trigger", passage.trigger.name());
     say("wasmbay-hop", &passage.hop.to_string());
+    headers.extend(passage.told.clone());
     for (name, value) in &passage.found.params {
         let name = HeaderName::from_bytes(format!("wasmbay-param-{name}").as_bytes());
         if let (Ok(name), Ok(value)) = (name, HeaderValue::from_str(value)) {

@@ -122,6 +122,9 @@ async fn load<L: Loader>(
     if manifest.instances.max_concurrent > 1 {
         report.note(&place.folder, SHARED_INSTANCES.to_owned());
     }
+    for schedule in &manifest.schedules {
+        report.note(&place.folder, format!("schedule: asks POST {} at {}", schedule.path, schedule.cron));
+    }
     match guarded(loader.load(&tenant.name, &manifest, &revision)).await {
         Ok(Ready { guest, statics }) => {
             L::notes(&guest).into_iter().for_each(|note| report.note(&place.folder, note));

@@ -8,6 +8,8 @@ use std::{
     sync::Arc,
 };
 
+use http::Method;
+
 use super::{
     live::LivePlugin,
     path_tree::{segments, shape},
@@ -195,6 +197,10 @@ pub(super) fn misplaced<G>(tenants: &[TenantSpec], tenant: usize, plugin: &LiveP
         if (own && owner != Some(tenant)) || (!own && owner.is_some()) {
             faults.push(format!("the host `{host}` of the route `{}` is not one of the tenant's", route.path));
         }
+    }
+    let paths = plugin.manifest.schedules.iter().map(|schedule| schedule.path.as_str());
+    for path in paths.filter(|path| plugin.own_route(path.split('?').next().unwrap_or(path), &Method::POST).is_err()) {
+        faults.push(format!("schedule: no route of the plugin takes POST {path}"));
     }
     faults
 }

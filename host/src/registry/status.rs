@@ -65,4 +65,7 @@ pub struct LiveStatus {
     pub kind: String,
     /// Its routes, as `GET,POST host/path`.
     pub routes: Vec<String>,
+    /// Its schedules, as `cron path`.
+    #[serde(default)]
+    pub schedules: Vec<String>,
 }

@@ -43,22 +43,28 @@ pub(super) fn manifest(name: &str, routes: Vec<Route>) -> Manifest {
         assets: Vec::new(),
         on_disconnect: OnDisconnect::Cancel,
         routes,
-        limits: Limits {
-            fuel: None,
-            cpu: Duration::from_millis(500),
-            timeout: Duration::from_secs(10),
-            stream_idle: Duration::from_secs(30),
-            memory: ByteSize(1 << 27),
-            request_body: ByteSize(1 << 20),
-            response_body: ByteSize(1 << 26),
-            max_concurrent: 64,
-            queue: 256,
-            queue_timeout: Duration::from_secs(1),
-            after_response: Duration::from_secs(30),
-        },
+        limits: limits(),
         instances: Instances { max_requests: 1, max_concurrent: 1, warm: 0 },
         grants: Grants::default(),
+        schedules: Vec::new(),
+        job_limits: limits(),
         build: None,
+    }
+}
+
+fn limits() -> Limits {
+    Limits {
+        fuel: None,
+        cpu: Duration::from_millis(500),
+        timeout: Duration::from_secs(10),
+        stream_idle: Duration::from_secs(30),
+        memory: ByteSize(1 << 27),
+        request_body: ByteSize(1 << 20),
+        response_body: ByteSize(1 << 26),
+        max_concurrent: 64,
+        queue: 256,
+        queue_timeout: Duration::from_secs(1),
+        after_response: Duration::from_secs(30),
     }
 }
 

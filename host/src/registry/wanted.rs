@@ -105,6 +105,7 @@ fn live_status<L: Loader>(plugin: &LivePlugin<L::Guest>) -> LiveStatus {
         lane: plugin.manifest.lane.name().to_owned(),
         kind: L::kind(&plugin.guest).to_owned(),
         routes: plugin.manifest.routes.iter().map(route_in_words).collect(),
+        schedules: plugin.manifest.schedules.iter().map(ToString::to_string).collect(),
     }
 }
 

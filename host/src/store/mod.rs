@@ -1,6 +1,7 @@
-//! Durable state: the compiled-code cache, and keys with values. Beside it, the files of what is live.
+//! Durable state: the compiled-code cache, jobs, and keys with values. Beside it, the files of what is live.
 
 mod code_cache;
+pub mod jobs;
 pub mod keys;
 mod shelf;
 

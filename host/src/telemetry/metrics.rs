@@ -61,6 +61,9 @@ pub(super) struct Families {
     pub(super) background_ends: IntCounterVec,
     pub(super) outbound: IntCounterVec,
     pub(super) key_calls: IntCounterVec,
+    pub(super) job_calls: IntCounterVec,
+    pub(super) job_attempts: IntCounterVec,
+    pub(super) jobs: IntGaugeVec,
     pub(super) guest_lines_dropped: IntCounterVec,
 }
 
@@ -247,6 +250,9 @@ impl Families {
             background_ends: make.counters(names::BACKGROUND_ENDS),
             outbound: make.counters(names::OUTBOUND),
             key_calls: make.counters(names::KEY_CALLS),
+            job_calls: make.counters(names::JOB_CALLS),
+            job_attempts: make.counters(names::JOB_ATTEMPTS),
+            jobs: make.gauges(names::JOBS),
             guest_lines_dropped: make.counters(names::GUEST_LINES_DROPPED),
         }
     }
@@ -272,6 +278,15 @@ impl Families {
         }
         for result in super::plugin_metrics::KEY_RESULTS {
             let _ = self.key_calls.remove_label_values(&[tenant, plugin, result]);
+        }
+        for result in super::plugin_metrics::JOB_RESULTS {
+            let _ = self.job_calls.remove_label_values(&[tenant, plugin, result]);
+        }
+        for how in super::plugin_metrics::JOB_ENDS {
+            let _ = self.job_attempts.remove_label_values(&[tenant, plugin, how]);
+        }
+        for state in super::plugin_metrics::JOB_STATES {
+            let _ = self.jobs.remove_label_values(&[tenant, plugin, state]);
         }
         for how in super::plugin_metrics::BACKGROUND_ENDS {
             let _ = self.background_ends.remove_label_values(&[tenant, plugin, how]);
@@ -334,6 +349,9 @@ mod tests {
         plugin.background_ended("done");
         plugin.called_out("ok");
         plugin.kept("ok");
+        plugin.handed_in("ok");
+        plugin.attempted("done");
+        plugin.jobs("ready", 1);
         let listener = metrics.listener("public");
         listener.cut("idle");
         listener.certificate_read(true);

@@ -47,6 +47,9 @@ names! {
     BACKGROUND_ENDS Counter "wasmbay_background_ends_total" ["tenant" "plugin" "how"] "Work after the response that ended, by how it ended.";
     OUTBOUND Counter "wasmbay_outbound_requests_total" ["tenant" "plugin" "result"] "Requests that a plugin sent to plugins and other servers, by result; \"ok\" is a response of any status.";
     KEY_CALLS Counter "wasmbay_key_calls_total" ["tenant" "plugin" "result"] "Calls of a plugin on the stores of keys it is granted, by result.";
+    JOB_CALLS Counter "wasmbay_job_calls_total" ["tenant" "plugin" "result"] "Jobs that a plugin handed in, by result.";
+    JOB_ATTEMPTS Counter "wasmbay_job_attempts_total" ["tenant" "plugin" "how"] "Attempts of a plugin's jobs and schedules that ended, by how.";
+    JOBS Gauge "wasmbay_jobs" ["tenant" "plugin" "state"] "Jobs for a plugin, by what they are at.";
     GUEST_LINES_DROPPED Counter "wasmbay_guest_log_lines_dropped_total" ["tenant" "plugin"] "Lines of a plugin's output past its limit for one request.";
     SLOTS Gauge "wasmbay_instance_slots_taken" ["lane"] "Instance slots taken, those of plugin calls included.";
     SLOTS_MOST Gauge "wasmbay_instance_slots" ["lane"] "Instance slots there are: what the operator asks for, or what the machine holds of it.";

@@ -34,6 +34,15 @@ pub const OUTBOUND_RESULTS: [&str; 13] = [
 /// How a call on a store of keys can end; the label `result`.
 pub const KEY_RESULTS: [&str; 5] = ["ok", "denied", "quota", "invalid", "broken"];
 
+/// What can become of a job that is handed in; the label `result`.
+pub const JOB_RESULTS: [&str; 6] = ["ok", "known", "denied", "quota", "invalid", "broken"];
+
+/// How an attempt of a job can end; the label `how`.
+pub const JOB_ENDS: [&str; 6] = ["done", "retry", "dead", "unbegun", "cut-short", "cancelled"];
+
+/// What a job can be at; the label `state`.
+pub const JOB_STATES: [&str; 6] = ["waiting", "ready", "running", "dead", "done", "cancelled"];
+
 /// The metrics of one plugin. Its series are removed when the last handle goes.
 pub struct PluginMetrics {
     metrics: Arc<Metrics>,
@@ -139,6 +148,34 @@ impl PluginMetrics {
     pub fn kept(&self, result: &'static str) {
         debug_assert!(KEY_RESULTS.contains(&result), "{result} is not in the list");
         self.metrics.families.key_calls.with_label_values(&[&self.tenant, &self.plugin, result]).inc();
+    }
+
+    /// Counts a job that the plugin handed in, by what became of it.
+    ///
+    /// # Panics
+    /// In debug builds, on a word that is not one of [`JOB_RESULTS`]: its series would outlive the plugin.
+    pub fn handed_in(&self, result: &'static str) {
+        debug_assert!(JOB_RESULTS.contains(&result), "{result} is not in the list");
+        self.metrics.families.job_calls.with_label_values(&[&self.tenant, &self.plugin, result]).inc();
+    }
+
+    /// Counts an attempt of a job that ended.
+    ///
+    /// # Panics
+    /// In debug builds, on a word that is not one of [`JOB_ENDS`]: its series would outlive the plugin.
+    pub fn attempted(&self, how: &'static str) {
+        debug_assert!(JOB_ENDS.contains(&how), "{how} is not in the list");
+        self.metrics.families.job_attempts.with_label_values(&[&self.tenant, &self.plugin, how]).inc();
+    }
+
+    /// Shows how many of the plugin's jobs are at something.
+    ///
+    /// # Panics
+    /// In debug builds, on a word that is not one of [`JOB_STATES`]: its series would outlive the plugin.
+    pub fn jobs(&self, state: &'static str, jobs: u64) {
+        debug_assert!(JOB_STATES.contains(&state), "{state} is not in the list");
+        let jobs = i64::try_from(jobs).unwrap_or(i64::MAX);
+        self.metrics.families.jobs.with_label_values(&[&self.tenant, &self.plugin, state]).set(jobs);
     }
 
     /// Counts work after the response that ended: "done", "failed", "deadline" or "no-permit".

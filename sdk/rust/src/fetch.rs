@@ -255,6 +255,10 @@ impl FetchError {
             return None;
         }
         let host = self.to.parse::<Uri>().ok()?.host()?.to_owned();
+        // What the host answers of jobs has its remedy in it.
+        if host == crate::jobs::HOST {
+            return None;
+        }
         Some(match host.strip_suffix(".plugin.internal") {
             Some(plugin) => format!("add {plugin:?} to grants.plugins in plugin.toml"),
             None => format!("add the origin of {host} to grants.http in plugin.toml"),

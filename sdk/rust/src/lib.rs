@@ -37,7 +37,7 @@
 //! * An error is a [`Problem`] with a status of its own, or any error by `?`, which the client sees as status 500 and
 //!   nothing more, and the host's log in full.
 //! * [`fetch()`] and [`call_plugin`] ask others, [`sleep`] waits, [`join`] does two things at once,
-//!   [`spawn_after_response`] goes on after the answer, [`params`] and [`request_id`] tell what the host told.
+//!   [`spawn_after_response`] goes on after the answer, [`Job`] is work that must happen, [`params`] and [`request_id`] tell what the host told.
 //! * [`log`]'s macros write to the host's log, as standard output and standard error do.
 //! * [`testing`] runs handlers on the author's machine, with the clock and the outside world in the test's hands.
 //!
@@ -52,6 +52,7 @@
 pub mod body;
 pub mod extract;
 pub mod fetch;
+pub mod jobs;
 pub mod problem;
 pub mod respond;
 #[cfg(not(target_family = "wasm"))]
@@ -82,6 +83,7 @@ pub use self::{
     body::Body,
     extract::{Form, FromRequest, Headers, Json, Params, Path, Query},
     fetch::{FetchError, call_plugin, fetch},
+    jobs::{Enqueued, Job},
     plugin::{Lane, Plugin},
     problem::{Error, OptionExt, Problem, Result},
     respond::{Event, Html, IntoResponse, Redirect, Sse},
@@ -102,7 +104,7 @@ pub mod prelude {
     pub use serde::{Deserialize, Serialize};
 
     pub use crate::{
-        Body, Bytes, Error, Event, Form, FromRequest, HeaderMap, Headers, Html, IntoResponse, Json, Method,
+        Body, Bytes, Error, Event, Form, FromRequest, HeaderMap, Headers, Html, IntoResponse, Job, Json, Method,
         OptionExt as _, Params, Path, Problem, Query, Redirect, Request, Response, Result, Sse, StatusCode, Uri, any,
         call_plugin, delete, fetch,
         fetch::{BuilderExt as _, ResponseExt as _},

@@ -8,7 +8,7 @@
 use std::{fmt::Write as _, sync::LazyLock};
 
 use wasmbay::{
-    config::{Given, Grants, Lane, Manifest, Methods, OnDisconnect, Route, Serves, manifest_schema},
+    config::{Given, Grants, Lane, Manifest, Methods, OnDisconnect, Route, Schedule, Serves, manifest_schema},
     diagnostic::Diagnostic,
     units::Interval,
 };
@@ -64,8 +64,21 @@ fn check(fault: &Diagnostic, text: &str) {
 
 /// The manifest with every value written out.
 fn written(manifest: &Manifest) -> String {
-    let Manifest { name, version, component, lane, assets, on_disconnect, routes, limits, instances, grants, build } =
-        manifest;
+    let Manifest {
+        name,
+        version,
+        component,
+        lane,
+        assets,
+        on_disconnect,
+        routes,
+        limits,
+        instances,
+        grants,
+        schedules,
+        job_limits,
+        build,
+    } = manifest;
     let quoted = |text: &str| toml::Value::from(text).to_string();
     let path = |path: &std::path::Path| quoted(path.to_str().expect("it was read from text"));
     let time = |time| quoted(&Interval(time).to_string());
@@ -96,6 +109,16 @@ fn written(manifest: &Manifest) -> String {
         }
         route.host.iter().for_each(|host| put(format!("host = {}", quoted(host))));
     }
+    for Schedule { cron, path } in schedules {
+        put(format!("[[schedule]]\ncron = {}\ntimezone = {}", quoted(cron.pattern()), quoted(cron.zone())));
+        put(format!("path = {}", quoted(path)));
+    }
+    put("[jobs]".to_owned());
+    job_limits.fuel.iter().for_each(|fuel| put(format!("fuel = \"{fuel}\"")));
+    put(format!("cpu = {}\ntimeout = {}", time(job_limits.cpu), time(job_limits.timeout)));
+    put(format!("stream_idle = {}\nmax_concurrent = {}", time(job_limits.stream_idle), job_limits.max_concurrent));
+    put(format!("request_body = \"{}\"\nresponse_body = \"{}\"", job_limits.request_body, job_limits.response_body));
+    put(format!("after_response = {}", time(job_limits.after_response)));
     put("[limits]".to_owned());
     limits.fuel.iter().for_each(|fuel| put(format!("fuel = \"{fuel}\"")));
     put(format!("cpu = {}\ntimeout = {}", time(limits.cpu), time(limits.timeout)));
@@ -105,10 +128,11 @@ fn written(manifest: &Manifest) -> String {
     put(format!("queue_timeout = {}\nafter_response = {}", time(limits.queue_timeout), time(limits.after_response)));
     put(format!("[instances]\nmax_requests = {}", instances.max_requests));
     put(format!("max_concurrent = {}\nwarm = {}", instances.max_concurrent, instances.warm));
-    let Grants { plugins, http, config, kv } = grants;
+    let Grants { plugins, http, config, kv, jobs } = grants;
     put(format!("[grants]\nplugins = {}", list(plugins.iter().map(|name| quoted(name)).collect())));
     put(format!("http = {}", list(http.iter().map(|origin| quoted(&origin.to_string())).collect())));
     put(format!("kv = {}", list(kv.iter().map(|store| quoted(store)).collect())));
+    put(format!("jobs = {jobs}"));
     put("[grants.config]".to_owned());
     for (name, given) in config {
         put(match given {

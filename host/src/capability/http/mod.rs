@@ -52,7 +52,7 @@ pub use self::{
     trouble::{NameTrouble, Trouble},
     wire::HEAD_BYTES,
 };
-use super::{Caller, Ways, hops, trace::TRACEPARENT};
+use super::{Caller, Ways, hops, jobs, trace::TRACEPARENT};
 use crate::{body::Body, config::Origin};
 
 /// A response's body; an error in it is why it broke off.
@@ -190,9 +190,18 @@ pub(crate) fn send(
     let target = Target::of(&caller, request.uri());
     let on_its_way = target.and_then(|target| match target {
         Target::Plugin(callee) => Ok(Either::Left(call_plugin(caller, ways, callee, request, waits))),
-        Target::Server(origin) => Ok(Either::Right(ways.outbound.depart(&caller, origin, request, waits)?)),
+        Target::Jobs => Ok(Either::Right(Either::Left(hand_in(caller, ways, request)))),
+        Target::Server(origin) => {
+            jobs::strip(request.headers_mut());
+            Ok(Either::Right(Either::Right(ways.outbound.depart(&caller, origin, request, waits)?)))
+        }
     });
     async move { on_its_way?.await }
+}
+
+async fn hand_in(caller: Caller, ways: Ways, request: Request<Body>) -> Result<Response<Answer>, Trouble> {
+    let response = ways.jobs.answer(&caller, request).await?;
+    Ok(response.map(|body| body.map_err(Trouble::from).boxed_unsync()))
 }
 
 async fn call_plugin(

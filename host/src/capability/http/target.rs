@@ -6,7 +6,7 @@ use url::Host;
 use super::Trouble;
 use crate::{
     body::Body,
-    capability::{Caller, plugins},
+    capability::{Caller, jobs, plugins},
     config::Origin,
     failure::{Code, Failure},
 };
@@ -15,6 +15,8 @@ use crate::{
 pub(super) enum Target {
     /// A plugin of its tenant, by name.
     Plugin(String),
+    /// The host's jobs.
+    Jobs,
     /// Another server.
     Server(Origin),
 }
@@ -29,11 +31,14 @@ impl Target {
             Trouble::BadTarget(format!("{plugin} may not call {scheme}://{authority}: the target {why}"))
         })?;
         let grants = &caller.manifest.grants;
+        let is_jobs = matches!(&origin.host, Host::Domain(name) if name == jobs::HOST);
         let callee = match &origin.host {
             Host::Domain(name) => plugins::callee(name),
             Host::Ipv4(_) | Host::Ipv6(_) => None,
         };
         let target = match callee {
+            // What is not granted there is an answer of its own, in words.
+            _ if is_jobs => Self::Jobs,
             Some(callee) if grants.plugins.iter().any(|granted| granted == callee) => Self::Plugin(callee.to_owned()),
             Some(callee) => {
                 return Err(Trouble::Denied(format!(
@@ -54,7 +59,7 @@ impl Target {
     fn loops(&self) -> Trouble {
         match self {
             Self::Plugin(_) => Failure::plain(Code::Loop).into(),
-            Self::Server(_) => Trouble::Loop,
+            Self::Server(_) | Self::Jobs => Trouble::Loop,
         }
     }
 }

@@ -70,6 +70,9 @@ fn the_page_of_limits_is_what_the_code_says() {
     page += "## What a manifest asks for (`plugin.toml`)\n\n";
     let head = ["key", "what", "default", "from, to", "lowered by", "holds in", "ends in"];
     page += &table(head, LIMITS.iter().map(|limit| manifest_row(limit, &manifest)));
+    page += "\nWhat a job or a schedule's run may use stands in `[jobs]`: `fuel`, `cpu`, `timeout`, `stream_idle`, `request_body`, \
+             `response_body` and `after_response` as above, by default what `[limits]` says; `max_concurrent` of them run at \
+             once, by default a quarter of `limits.max_concurrent` (`docs/jobs.md`).\n";
     page += "\n## What the operator sets (`wasmbay.toml`)\n\nA pool that the machine cannot hold is made smaller at start, \
              with a line in the log and in `wasmbay status`.\n\n";
     page += &table(["key", "what", "default", "ends in"], OPERATOR.iter().map(|row| operator_row(row, &settings)));
@@ -77,7 +80,10 @@ fn the_page_of_limits_is_what_the_code_says() {
     page += &table(["key", "what"], tenant_caps(&settings));
     page += "\nOf keys and values, in `[kv]` for every tenant and in `[tenant.NAME.kv]` for one; what is past it is an error of the \
              call (`docs/keys.md`):\n\n";
-    page += &table(["key", "what", "default"], key_quotas(&settings));
+    page += &table(["key", "what", "default"], quotas(&settings, "kv"));
+    page += "\nOf jobs, in `[jobs]`; `count`, `bytes` and `body` are each tenant's, and can be said for one in `[tenant.NAME.jobs]` \
+             (`docs/jobs.md`):\n\n";
+    page += &table(["key", "what", "default"], quotas(&settings, "jobs"));
     page += "\n## What neither sets\n\nFigures that no honest guest meets.\n\n";
     let rows = caps().into_iter().map(|cap| [cap.what.into(), cap.most, cap.past.into(), cap.reason.into()]);
     page += &table(["what", "most", "past it", "why"], rows);
@@ -143,10 +149,10 @@ fn tenant_caps(schema: &Value) -> Vec<[String; 2]> {
     caps.iter().map(|(key, value)| [code(&format!("caps.{key}")), text(&value["description"])]).collect()
 }
 
-fn key_quotas(schema: &Value) -> Vec<[String; 3]> {
-    let quotas = schema["properties"]["kv"]["properties"].as_object().expect("quotas have keys");
+fn quotas(schema: &Value, of: &str) -> Vec<[String; 3]> {
+    let quotas = schema["properties"][of]["properties"].as_object().expect("quotas have keys");
     let row = |(key, value): (&String, &Value)| {
-        [code(&format!("kv.{key}")), text(&value["description"]), code(&text(&value["default"]))]
+        [code(&format!("{of}.{key}")), text(&value["description"]), code(&text(&value["default"]))]
     };
     quotas.iter().map(row).collect()
 }

@@ -53,6 +53,14 @@ impl Manifest {
         }
         let most = caps.max_concurrent;
         lower(&mut notes, "limits.max_concurrent", &mut limits.max_concurrent, most, "caps.max_concurrent");
+        let jobs = &mut manifest.job_limits;
+        let mut cpu = Interval(jobs.cpu);
+        lower(&mut notes, "jobs.cpu", &mut cpu, caps.cpu.map(Interval), "caps.cpu");
+        jobs.cpu = cpu.0;
+        let mut timeout = Interval(jobs.timeout);
+        lower(&mut notes, "jobs.timeout", &mut timeout, caps.timeout.map(Interval), "caps.timeout");
+        jobs.timeout = timeout.0;
+        jobs.memory = manifest.limits.memory;
         // More than are served at once would only wait.
         let warm = &mut manifest.instances.warm;
         lower(&mut notes, "instances.warm", warm, most, "caps.max_concurrent");

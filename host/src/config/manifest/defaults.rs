@@ -34,6 +34,11 @@ pub(super) const RESPONSE_BODY: ByteSize = ByteSize(64 << 20);
 /// Half of the default memory times this fits a machine of 4 GiB.
 pub(super) const MAX_CONCURRENT: u32 = 64;
 
+/// Jobs leave the plugin to its clients: of four requests in flight one may be a job.
+pub(super) fn jobs_at_once(max_concurrent: u32) -> u32 {
+    (max_concurrent / 4).max(1)
+}
+
 /// Four times what is in flight: a burst passes, a flood is refused.
 pub(super) const QUEUE: u32 = 256;
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    Build, Given, Grants, Instances, Lane, Limits, Manifest, defaults, routes,
+    Build, Given, Grants, Instances, Lane, Limits, Manifest, defaults, jobs, routes,
     written::{Written, WrittenBuild, WrittenGrants, WrittenInstances, WrittenLimits, WrittenVariable},
 };
 use crate::{
@@ -41,6 +41,8 @@ impl Written {
         let limits = limits(faults, self.limits.unwrap_or_default(), lane);
         let instances = instances(faults, self.instances.unwrap_or_default(), lane, limits.max_concurrent);
         let grants = grants(faults, self.grants.unwrap_or_default());
+        let schedules = jobs::schedules(faults, &self.schedule);
+        let job_limits = self.jobs.unwrap_or_default().meant(faults, lane, &limits);
         let build = self.build.and_then(|written| build(faults, written));
         Some(Manifest {
             name: name?,
@@ -53,6 +55,8 @@ impl Written {
             limits,
             instances,
             grants,
+            schedules,
+            job_limits,
             build,
         })
     }
@@ -192,7 +196,8 @@ fn grants(faults: &mut Faults, written: WrittenGrants) -> Grants {
         }
         kv.push(value);
     }
-    Grants { plugins, http, config: variables(faults, written.config), kv }
+    let jobs = written.jobs.is_some_and(|jobs| jobs.value);
+    Grants { plugins, http, config: variables(faults, written.config), kv, jobs }
 }
 
 fn variables(faults: &mut Faults, written: Vec<(At<String>, WrittenVariable)>) -> BTreeMap<String, Given> {

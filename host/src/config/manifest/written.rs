@@ -6,7 +6,10 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use schemars::JsonSchema;
 
-use super::{Lane, OnDisconnect, defaults};
+use super::{
+    Lane, OnDisconnect, defaults,
+    jobs::{WrittenJobs, WrittenSchedule},
+};
 use crate::{
     config::{
         fault::{At, Faults, Place, Wrong},
@@ -18,7 +21,7 @@ use crate::{
 };
 
 /// A key that may be absent.
-type Key<T> = Option<At<T>>;
+pub(super) type Key<T> = Option<At<T>>;
 
 /// Keys that stand at the top and in no table; after the first `[table]` TOML takes them for the table's.
 pub(in crate::config) const TOP: &[&str] =
@@ -61,6 +64,11 @@ pub(in crate::config) struct Written {
     pub(super) instances: Option<WrittenInstances>,
     /// What the plugin may do; nothing else exists for it.
     pub(super) grants: Option<WrittenGrants>,
+    /// Requests that the host makes of the plugin when the clock says so.
+    #[schemars(with = "Option<Vec<WrittenSchedule>>")]
+    pub(super) schedule: Vec<WrittenSchedule>,
+    /// What a job or a schedule's run may use: overrides of `[limits]`.
+    pub(super) jobs: Option<WrittenJobs>,
     /// How `wasmbay dev` builds the plugin.
     pub(super) build: Option<WrittenBuild>,
 }
@@ -166,6 +174,8 @@ pub(super) struct WrittenGrants {
     pub(super) config: Vec<(At<String>, WrittenVariable)>,
     /// Stores of keys and values it may open, by name. The plugins of a tenant share them.
     pub(super) kv: Key<Vec<At<String>>>,
+    /// Whether it may hand jobs to the host, for itself and for the plugins that it may call.
+    pub(super) jobs: Key<bool>,
 }
 
 /// Where a variable's value comes from.
@@ -215,9 +225,15 @@ impl Written {
             limits: top.table(faults, "limits").map(|table| WrittenLimits::read(table, faults)),
             instances: top.table(faults, "instances").map(|table| WrittenInstances::read(table, faults)),
             grants: top.table(faults, "grants").map(|table| WrittenGrants::read(table, faults)),
+            schedule: top
+                .tables(faults, "schedule")
+                .into_iter()
+                .map(|table| WrittenSchedule::read(table, faults))
+                .collect(),
+            jobs: top.table(faults, "jobs").map(|table| WrittenJobs::read(table, faults)),
             build: top.table(faults, "build").map(|table| WrittenBuild::read(table, faults)),
         };
-        top.finish(faults, &["schedule", "jobs", "docs"]);
+        top.finish(faults, &["docs"]);
         written
     }
 }
@@ -288,8 +304,9 @@ impl WrittenGrants {
             plugins: table.list(faults, "plugins"),
             http: table.list(faults, "http"),
             kv: table.list(faults, "kv"),
+            jobs: table.leaf(faults, "jobs"),
         };
-        table.finish(faults, &["sql", "jobs"]);
+        table.finish(faults, &["sql"]);
         written
     }
 }

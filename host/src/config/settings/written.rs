@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 
 use super::{
     defaults,
+    jobs::{WrittenJobs, WrittenTenantJobs},
     keys::WrittenKeys,
     supplies::{WrittenConfig, WrittenSecrets, WrittenSource},
 };
@@ -107,6 +108,8 @@ pub(in crate::config) struct Written {
     pub(super) tls: Option<WrittenTls>,
     /// What the stores of keys that `grants.kv` names may hold.
     pub(super) kv: Option<WrittenKeys>,
+    /// What the jobs that `grants.jobs` allows may take, and how they run.
+    pub(super) jobs: Option<WrittenJobs>,
     /// Who owns plugins: each tenant has a folder, and host names or a path prefix.
     #[schemars(with = "Option<BTreeMap<String, WrittenTenant>>")]
     pub(super) tenant: Vec<(At<String>, WrittenTenant)>,
@@ -155,6 +158,8 @@ pub(super) struct WrittenTenant {
     pub(super) caps: Option<WrittenCaps>,
     /// What its stores of keys may hold; what is not said is as in the host's own `[kv]`.
     pub(super) kv: Option<WrittenKeys>,
+    /// What its jobs may take; what is not said is as in the host's own `[jobs]`.
+    pub(super) jobs: Option<WrittenTenantJobs>,
     /// For each plugin, values of variables that its manifest grants it as texts.
     #[schemars(with = "Option<BTreeMap<String, BTreeMap<String, String>>>")]
     pub(super) config: WrittenConfig,
@@ -208,6 +213,7 @@ impl Written {
             outbound_authorities: top.leaf(faults, "outbound_authorities"),
             tls: top.table(faults, "tls").map(|tls| WrittenTls::read(tls, faults)),
             kv: top.table(faults, "kv").map(|kv| WrittenKeys::read(kv, faults)),
+            jobs: top.table(faults, "jobs").map(|jobs| WrittenJobs::read(jobs, faults)),
             config: WrittenConfig::read(&mut top, faults),
             secrets: WrittenSecrets::read(&mut top, faults),
         };
@@ -247,6 +253,7 @@ impl WrittenTenant {
             weight: table.leaf(faults, "weight"),
             caps: table.table(faults, "caps").map(|caps| WrittenCaps::read(caps, faults)),
             kv: table.table(faults, "kv").map(|kv| WrittenKeys::read(kv, faults)),
+            jobs: table.table(faults, "jobs").map(|jobs| WrittenTenantJobs::read(jobs, faults)),
             config: WrittenConfig::read(&mut table, faults),
             secrets: WrittenSecrets::read(&mut table, faults),
         };

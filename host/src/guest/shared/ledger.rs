@@ -19,7 +19,6 @@ use crate::failure::Failure;
 /// than a tick each time, is shared by those in flight.
 pub(super) struct Ledger {
     desk: Arc<Desk>,
-    budget: Duration,
     book: Mutex<Book>,
 }
 
@@ -38,8 +37,8 @@ struct Entry {
 }
 
 impl Ledger {
-    pub(super) fn new(desk: Arc<Desk>, budget: Duration) -> Arc<Self> {
-        Arc::new(Self { desk, budget, book: Mutex::default() })
+    pub(super) fn new(desk: Arc<Desk>) -> Arc<Self> {
+        Arc::new(Self { desk, book: Mutex::default() })
     }
 
     /// A request has come in.
@@ -69,17 +68,17 @@ impl Ledger {
                 book.entries.iter_mut().for_each(|entry| entry.charge(share));
             }
         }
-        book.entries.iter().all(|entry| entry.used <= self.budget)
+        !book.entries.iter().any(Entry::is_over)
     }
 
     /// The instance has ended: everybody still in it fails, those over their budget for their own reason.
     pub(super) fn fail_all(&self, culprit: &Failure, neighbour: &Failure) -> Vec<(GuestTaskId, Failure)> {
         let entries = std::mem::take(&mut self.lock().entries);
-        let anyone_over = entries.iter().any(|entry| entry.used > self.budget);
+        let anyone_over = entries.iter().any(Entry::is_over);
         entries
             .into_iter()
             .map(|entry| {
-                let own = !anyone_over || entry.used > self.budget;
+                let own = !anyone_over || entry.is_over();
                 let failure = if own { culprit } else { neighbour }.clone();
                 entry.verdict.fail(failure.clone());
                 (entry.task, failure)
@@ -100,6 +99,10 @@ impl Ledger {
 }
 
 impl Entry {
+    fn is_over(&self) -> bool {
+        self.used > self.errand.caller.limits().cpu
+    }
+
     fn charge(&mut self, used: Duration) {
         self.used += used;
         self.errand.meter.add_cpu(used);

@@ -43,10 +43,9 @@ pub(super) fn start(plugin: &Arc<Loaded>, errand: &Arc<Errand>) -> Arc<Room> {
     let desk = Desk::new(Arc::clone(errand));
     let worker = Worker {
         room: Arc::clone(&room),
-        ledger: Ledger::new(Arc::clone(&desk), plugin.cpu),
+        ledger: Ledger::new(Arc::clone(&desk)),
         desk,
         task: Arc::clone(&task),
-        response_body: plugin.response_body,
         after_response: plugin.after_response,
     };
     let running = plugin.engines.lanes.run(task, worker.work(Arc::clone(plugin), tickets));
@@ -69,7 +68,6 @@ struct Worker {
     ledger: Arc<Ledger>,
     desk: Arc<Desk>,
     task: Arc<Task>,
-    response_body: u64,
     after_response: Duration,
 }
 
@@ -163,9 +161,10 @@ impl Worker {
                     Some(Ticket { job: Job { errand, request, head }, verdict, done }) => {
                         let started = Started::new(accessor, service, request)?;
                         let task = started.task();
+                        let most = errand.caller.limits().response_body.0;
                         self.ledger.open(task, errand, Arc::clone(&verdict));
                         waiting.insert(task, done);
-                        let (deliver, delivered) = Deliver::watched(head, self.response_body, &verdict);
+                        let (deliver, delivered) = Deliver::watched(head, most, &verdict);
                         running.push(async move {
                             started.finish(accessor, service, deliver).await?;
                             // The body's end, or its reader's; either way nobody waits for this request any more.

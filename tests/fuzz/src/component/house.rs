@@ -16,6 +16,7 @@ use wasmbay::{
         Ways,
         config::Supply,
         http::{Outbound, OutboundSettings},
+        jobs::Jobs,
         keys::Keys,
     },
     config::{Lane, Manifest, TenantPlace},
@@ -78,6 +79,7 @@ impl House {
             plugins: Arc::new(invoker.clone()),
             outbound,
             supply: Supply::default(),
+            jobs: Jobs::none(),
             keys: Keys::new(Path::new("/nonexistent"), []),
         };
         let engines = Engines::new(&settings, &lanes, ways).expect("the pools fit");

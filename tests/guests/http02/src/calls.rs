@@ -7,7 +7,7 @@ use wasip2::{
     http::{
         outgoing_handler,
         types::{
-            ErrorCode, Fields, FutureIncomingResponse, IncomingBody, IncomingResponse, Method, OutgoingBody,
+            ErrorCode, Fields, FutureIncomingResponse, IncomingBody, IncomingRequest, IncomingResponse, Method, OutgoingBody,
             OutgoingRequest, RequestOptions, ResponseOutparam, Scheme,
         },
     },
@@ -17,9 +17,11 @@ use wasip2::{
 use crate::io::{self, CHUNK, Reply};
 
 /// One request to `url`, its status and body passed on; 502 and the error's name if it fails. `method` is GET and
-/// `bytes` of a body, lines of a `head` and `trailers` are none unless the target says more.
-pub(crate) fn call(target: &Target, out: ResponseOutparam) {
-    match send_with(target).and_then(|future| wait_for(&future)) {
+/// `bytes` of a body, lines of a `head` and `trailers` are none unless the target says more. What this guest was told in headers
+/// that begin with `pass` is passed on under `x-`.
+pub(crate) fn call(request: &IncomingRequest, target: &Target, out: ResponseOutparam) {
+    let told = target.text("pass").map(|start| told(request, &start)).unwrap_or_default();
+    match send_with(target, &told).and_then(|future| wait_for(&future)) {
         Ok(response) => pass_on(response, out),
         Err(error) => io::text(out, 502, &format!("{error:?}\n")),
     }
@@ -91,14 +93,15 @@ fn send(url: &str, options: Option<RequestOptions>) -> Result<FutureIncomingResp
 }
 
 /// The request that the target describes, with its method and body.
-fn send_with(target: &Target) -> Result<FutureIncomingResponse, ErrorCode> {
-    let head = fields(&target.text("head").unwrap_or_default());
+fn send_with(target: &Target, told: &str) -> Result<FutureIncomingResponse, ErrorCode> {
+    let head = fields(&(target.text("head").unwrap_or_default() + "\n" + told));
     let request = request_with(&target.text("url").unwrap_or_default(), head)?;
     let method = target.text("method").unwrap_or_else(|| "GET".to_owned());
     let method = match method.as_str() {
         "GET" => Method::Get,
         "POST" => Method::Post,
         "PUT" => Method::Put,
+        "DELETE" => Method::Delete,
         "CONNECT" => Method::Connect,
         _ => Method::Other(method),
     };
@@ -119,6 +122,12 @@ fn send_with(target: &Target) -> Result<FutureIncomingResponse, ErrorCode> {
     }
     OutgoingBody::finish(body, target.text("trailers").map(|lines| fields(&lines)))?;
     Ok(future)
+}
+
+/// Lines of a head: what a request said in headers that begin so.
+fn told(request: &IncomingRequest, start: &str) -> String {
+    let told = request.headers().entries().into_iter().filter(|(name, _)| name.starts_with(start));
+    told.map(|(name, value)| format!("x-{name}: {}\n", String::from_utf8_lossy(&value))).collect()
 }
 
 /// Lines of a head, each `name: value`. What the host does not take is left out.

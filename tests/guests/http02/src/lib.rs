@@ -5,7 +5,8 @@
 //! `read-none`, `big?mib=[&ms=]`, `slowbig?n=&ms=&bytes=`, `sse?n=&ms=`, `trailers`. Ways to go wrong: `trap`,
 //! `panic`, `exit`, `trap-late?n=`, `drop-late?n=`, `exit-without-response`, `error`, `bad-header`. The rest:
 //! `after?ms=[&spin=1]`, `print[?long=]`, `headers`, `grow`, `plant?mib=`, `scan`, `dodge?ms=`, `many-headers?n=`,
-//! `long-header?kib=`, `handles?n=`, `random-bytes?n=`, `call?url=[&method=&bytes=&first_ns=&between_ns=&connect_ns=]`, `fan?url=&n=`,
+//! `long-header?kib=`, `handles?n=`, `random-bytes?n=`,
+//! `call?url=[&method=&bytes=&pass=&first_ns=&between_ns=&connect_ns=]`, `fan?url=&n=`,
 //! `repeat?url=&n=`, `half-a-post?url=&ms=`, `count`, `status?code=`, `file`, `random`, `clocks`.
 
 mod bodies;
@@ -82,7 +83,7 @@ impl Guest for Handler {
             "file" => reports::files(out),
             "random" => reports::random(out),
             "clocks" => reports::clocks(out),
-            "call" => calls::call(&target, out),
+            "call" => calls::call(&request, &target, out),
             "fan" => calls::fan(&target, out),
             "repeat" => calls::repeat(&target, out),
             "half-a-post" => calls::half_a_post(&target),

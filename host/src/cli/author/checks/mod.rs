@@ -46,14 +46,14 @@ pub(super) async fn run(dir: &Path, data: Option<PathBuf>, json: bool) -> anyhow
     };
     let any = "127.0.0.1:0".parse()?;
     // Every run begins with empty stores, and leaves the author's own alone.
-    let kept = tempfile::tempdir().context("a folder for the plugins' keys cannot be made")?;
+    let kept = tempfile::tempdir().context("a folder for what plugins keep cannot be made")?;
     let settings = Settings {
         listen: any,
         admin: any,
         data,
         io_instances: SLOTS,
         compute_instances: SLOTS,
-        keys: Some(kept.path().to_owned()),
+        state: Some(kept.path().to_owned()),
         supplies: Supplies { stand_ins: true, ..Supplies::default() },
         ..Settings::default()
     };
