@@ -45,11 +45,18 @@ def _ssl():
                    CertificateError=verification, **names)
 
 
+def _multiprocessing():
+    missing = Missing("_multiprocessing", NO_THREADS, sem_unlink=lambda name: None)
+    # Read when `multiprocessing.synchronize` is imported.
+    missing.SemLock = type("SemLock", (), {"SEM_VALUE_MAX": 2**31 - 1, "__init__": missing._refuse})
+    return missing
+
+
 def install():
     """Puts them in place. Called before the application is imported."""
     stand_ins = {
         "ssl": _ssl,
-        "_multiprocessing": lambda: Missing("_multiprocessing", NO_THREADS, sem_unlink=lambda name: None),
+        "_multiprocessing": _multiprocessing,
     }
     for name, make in stand_ins.items():
         try:
