@@ -40,6 +40,9 @@ def _ssl():
     error = type("SSLError", (OSError,), {})
     names = {name: type(name, (error,), {}) for name in (
         "SSLWantReadError", "SSLWantWriteError", "SSLSyscallError", "SSLEOFError", "SSLZeroReturnError")}
+    # Clients look at what they were linked with when they are imported.
+    names |= {"OPENSSL_VERSION": "OpenSSL 3.0.0 (none: TLS is the host's)", "OPENSSL_VERSION_INFO": (3, 0, 0, 0, 0),
+              "OPENSSL_VERSION_NUMBER": 0x30000000}
     verification = type("SSLCertVerificationError", (error, ValueError), {})
     return Missing("ssl", NO_TLS, SSLError=error, SSLCertVerificationError=verification,
                    CertificateError=verification, **names)
