@@ -186,7 +186,7 @@ async fn a_fastapi_application_answers_as_under_uvicorn() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn starlette_and_falcon_answer_as_under_uvicorn() {
+async fn starlette_falcon_and_quart_answer_as_under_uvicorn() {
     let theirs = Reference::uvicorn("others").await;
     let house = serve("others", "io", REUSED).await;
     let all: &[Asked<'_>] = &[
@@ -205,6 +205,18 @@ async fn starlette_and_falcon_answer_as_under_uvicorn() {
         ("POST", "/falcon/things/a", &[JSON], r#"{"x": [1, 2]}"#),
         ("POST", "/falcon/things/a", &[JSON], "{"),
         ("PUT", "/falcon/things/a", &[], ""),
+        ("GET", "/quart/coins/3?a=1&a=2&b=%20", &[], ""),
+        ("HEAD", "/quart/coins/3", &[], ""),
+        ("GET", "/quart/coins/404", &[], ""),
+        ("GET", "/quart/coins/x", &[], ""),
+        ("POST", "/quart/coins/3", &[], ""),
+        ("POST", "/quart/sum", &[JSON], "[1, 2, 3.5]"),
+        ("POST", "/quart/sum", &[JSON], "["),
+        ("POST", "/quart/sum", &[], "[1]"),
+        ("POST", "/quart/form", &[FORM], "name=A+b%C3%BC"),
+        ("POST", "/quart/form", &[PARTS], UPLOAD),
+        ("GET", "/quart/stream", &[], ""),
+        ("GET", "/quart/fail", &[], ""),
         ("GET", "/bare/whole", &[], ""),
         ("GET", "/bare/amid", &[], ""),
         ("GET", "/bare/unfinished", &[], ""),

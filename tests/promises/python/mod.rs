@@ -3,6 +3,7 @@
 
 mod alike;
 mod builds;
+mod calls;
 mod example;
 mod lifecycle;
 mod logs;

@@ -1,7 +1,8 @@
-"""Starlette, with an application of Falcon's mounted in it, and a bare ASGI application beside it."""
+"""Starlette, with applications of Falcon's and Quart's mounted in it, and a bare ASGI application beside it."""
 
 import falcon
 import falcon.asgi
+import quart
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
@@ -10,6 +11,8 @@ from starlette.middleware.sessions import SessionMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, StreamingResponse
 from starlette.routing import Mount, Route
+
+import calls
 
 
 async def index(request: Request):
@@ -54,6 +57,51 @@ things = falcon.asgi.App()
 things.add_route("/things/{name}", Things())
 
 
+quarters = quart.Quart("quarters")
+
+
+@quarters.route("/coins/<int:number>")
+async def coins(number):
+    if number == 404:
+        quart.abort(404)
+    return {"number": number, "query": quart.request.args.to_dict(flat=False)}, 200, {"x-quart": "yes"}
+
+
+@quarters.post("/sum")
+async def add():
+    return {"sum": sum(await quart.request.get_json())}
+
+
+@quarters.post("/form")
+async def form():
+    return await quart.render_template_string("{{ form }} {{ files }}", form=(await quart.request.form).to_dict(),
+                                              files=[file.filename for file in (await quart.request.files).values()])
+
+
+@quarters.route("/stream")
+async def pieces():
+    async def numbers():
+        for number in range(3):
+            yield f"{number}\n"
+    return numbers(), 203, {"content-type": "text/plain"}
+
+
+@quarters.route("/fail")
+async def broken():
+    raise RuntimeError("unhandled")
+
+
+@quarters.before_request
+async def before():
+    quart.g.seen = quart.request.path
+
+
+@quarters.after_request
+async def after(response):
+    response.headers["x-seen"] = quart.g.seen
+    return response
+
+
 async def bare(scope, receive, send):
     """Fails where its path says, with no framework to answer for it."""
     if scope["path"].endswith("/before"):
@@ -69,7 +117,8 @@ async def bare(scope, receive, send):
 site = Starlette(
     routes=[
         Route("/", index), Route("/users/{number:int}", user), Route("/count", count, methods=["POST"]),
-        Route("/stream", stream), Route("/fail", fail), Mount("/falcon", things),
+        Route("/stream", stream), Route("/fail", fail), Mount("/falcon", things), Mount("/quart", quarters),
+        *calls.routes,
     ],
     middleware=[Middleware(SessionMiddleware, secret_key="for tests")],
 )

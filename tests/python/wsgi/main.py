@@ -5,6 +5,9 @@ import logging
 import bottle
 import falcon
 import flask
+import httpx
+import requests
+import urllib3
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 log = logging.getLogger("wsgi")
@@ -72,6 +75,45 @@ def fail():
 @site.get("/paths/<path:rest>")
 def paths(rest):
     return {"rest": rest, "query": flask.request.query_string.decode(), "script": flask.request.script_root}
+
+
+def told(status, text):
+    return {"status": status, "text": text}
+
+
+@site.get("/calls/stands")
+def stands():
+    """Calls another server by one of three clients, that know nothing of components."""
+    url, client = flask.request.args["url"], flask.request.args["with"]
+    seconds = flask.request.args.get("timeout", 30, type=float)
+    try:
+        if client == "urllib3":
+            answer = urllib3.PoolManager(retries=False, timeout=seconds).request("GET", url)
+            return told(answer.status, answer.data.decode())
+        answer = (requests if client == "requests" else httpx).get(url, timeout=seconds)
+        return told(answer.status_code, answer.text)
+    except (requests.RequestException, httpx.HTTPError, urllib3.exceptions.HTTPError) as error:
+        return {"error": type(error).__name__, "text": str(error)}
+
+
+@site.post("/calls/relay")
+def relay():
+    """Passes a body on while it comes, and the answer too."""
+    pieces = iter(lambda: flask.request.stream.read1(65536), b"")
+    answer = requests.post(flask.request.args["url"], data=pieces, stream=True)
+    return flask.Response(answer.iter_content(None), answer.status_code)
+
+
+@site.get("/calls/broken")
+def broken():
+    """Its own body fails."""
+    def pieces():
+        yield b"begun"
+        raise ValueError("no more of it")
+    try:
+        httpx.post(flask.request.args["url"], content=pieces())
+    except ValueError as error:
+        return {"error": "ValueError", "text": str(error)}
 
 
 class Things:

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 import wit_world
 from componentize_py_types import Err, Ok
 from wit_world import exports
-from wit_world.imports import wasi_http_types as http
+from wit_world.imports import wasi_http_types_0_3_2 as http
 
 from . import instance, request
 from .loop import loop
@@ -68,7 +68,7 @@ class Body:
     """A request's body, read when the application asks for it."""
 
     def __init__(self, message, declared):
-        _, done = wit_world.result_unit_wasi_http_types_error_code_future(lambda: Ok(None))
+        _, done = wit_world.result_unit_wasi_http_types_0_3_2_error_code_future(lambda: Ok(None))
         self.stream, self.trailers = http.Request.consume_body(message, done)
         self.declared = declared
         self.length = 0
@@ -151,7 +151,7 @@ class Exchange:
         reader = None
         if with_body and self.scope["method"] != "HEAD":
             self.writer, reader = wit_world.byte_stream()
-        make = wit_world.result_option_wasi_http_types_fields_wasi_http_types_error_code_future
+        make = wit_world.result_option_wasi_http_types_0_3_2_fields_wasi_http_types_0_3_2_error_code_future
         self.end, trailers = make(lambda: self.outcome)
         headers = [(bytes(name).decode("latin-1"), bytes(value)) for name, value in self.start.get("headers", ())]
         response, _sent = http.Response.new(http.Fields.from_list(headers), reader, trailers)

@@ -5,13 +5,14 @@ import inspect
 import sys
 
 from . import instance, logs, missing, stand_ins, warm
-
+from .outbound import hooks
 
 
 def prepare():
     """Makes the ground that applications expect. Before any of their modules is imported."""
     instance.watch_seeds()
     stand_ins.install()
+    hooks.install()
 
 
 def load(app, folder, files, imports, native):

@@ -20,7 +20,7 @@ from asyncio import events
 import componentize_py_async_support as support
 import wit_world
 from componentize_py_types import Ok
-from wit_world.imports import monotonic_clock
+from wit_world.imports import wasi_clocks_monotonic_clock_0_3_2 as monotonic_clock
 
 runtime = support.componentize_py_runtime
 _of_context = support._future_state
@@ -85,8 +85,8 @@ class Turn:
             first = self.timers[0][0]
             if not self.armed or first < self.armed[0]:
                 heapq.heappush(self.armed, first)
-                # Not counted: a timer alone keeps no request's task alive.
-                asyncio.Task(self._wake_at(first), loop=loop)
+                # A timer alone keeps no request's task alive.
+                loop.detached(self._wake_at(first))
         return bool(self.handles)
 
     async def _wake_at(self, when):
@@ -215,6 +215,10 @@ class Loop(support._Loop):
             turn.tasks += 1
             task.add_done_callback(turn.task_done, context=context)
         return task
+
+    def detached(self, coroutine):
+        """A task that no turn waits for: it comes to nothing when its turn ends before it does."""
+        return asyncio.Task(coroutine, loop=self)
 
     def set_task_factory(self, factory):
         self._task_factory = factory

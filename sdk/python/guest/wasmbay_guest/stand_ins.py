@@ -40,16 +40,26 @@ def _ssl():
     error = type("SSLError", (OSError,), {})
     names = {name: type(name, (error,), {}) for name in (
         "SSLWantReadError", "SSLWantWriteError", "SSLSyscallError", "SSLEOFError", "SSLZeroReturnError")}
+    # Clients look at what they were linked with when they are imported.
+    names |= {"OPENSSL_VERSION": "OpenSSL 3.0.0 (none: TLS is the host's)", "OPENSSL_VERSION_INFO": (3, 0, 0, 0, 0),
+              "OPENSSL_VERSION_NUMBER": 0x30000000}
     verification = type("SSLCertVerificationError", (error, ValueError), {})
     return Missing("ssl", NO_TLS, SSLError=error, SSLCertVerificationError=verification,
                    CertificateError=verification, **names)
+
+
+def _multiprocessing():
+    missing = Missing("_multiprocessing", NO_THREADS, sem_unlink=lambda name: None)
+    # Read when `multiprocessing.synchronize` is imported.
+    missing.SemLock = type("SemLock", (), {"SEM_VALUE_MAX": 2**31 - 1, "__init__": missing._refuse})
+    return missing
 
 
 def install():
     """Puts them in place. Called before the application is imported."""
     stand_ins = {
         "ssl": _ssl,
-        "_multiprocessing": lambda: Missing("_multiprocessing", NO_THREADS, sem_unlink=lambda name: None),
+        "_multiprocessing": _multiprocessing,
     }
     for name, make in stand_ins.items():
         try:

@@ -29,6 +29,7 @@ LATE = {
     "starlette": ["starlette.formparsers", "starlette.staticfiles", "starlette.middleware.base",
                   "starlette.middleware.errors"],
     "werkzeug": ["werkzeug.debug", "werkzeug.formparser"],
+    "requests": ["idna", "requests.packages"],
     "falcon": ["falcon.media", "falcon.media.multipart"],
 }
 
