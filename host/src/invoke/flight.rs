@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use super::{
-    Inner, Passage, Trigger,
+    Entry, Inner, Passage, Trigger,
     answer::Answer,
     hold::Hold,
     prepare::{self, BodyFault},
@@ -79,12 +79,12 @@ impl Flight {
 
     fn launch(host: &Arc<Inner>, passage: Passage, request: Request<Body>) -> (Self, Head, Instant) {
         let plugin = Arc::clone(&passage.found.plugin);
-        let limits = super::limits(&plugin, passage.trigger);
+        let limits = super::limits(&plugin, passage.entry.trigger);
         let deadline = Instant::now() + limits.timeout;
-        let deadline = passage.latest.map_or(deadline, |latest| latest.min(deadline));
+        let deadline = passage.entry.latest.map_or(deadline, |latest| latest.min(deadline));
         let is_head = request.method() == Method::HEAD;
         let (request, fault) = prepare::for_guest(&passage, request);
-        let Passage { record, request_id, admitted, hop, trigger, .. } = passage;
+        let Passage { entry: Entry { record, request_id, hop, trigger, .. }, admitted, .. } = passage;
         record.note(|record| record.queue = admitted.waited);
         let hold = Hold::new(admitted.permit);
         let task = Task::new(plugin.who, plugin.manifest.lane, limits.cpu);

@@ -97,24 +97,30 @@ struct Inner {
     background: Background,
 }
 
-/// What an admitted request carries into its flight.
-struct Passage {
-    found: Found,
+/// How a request comes to a plugin: in what the doors differ.
+struct Entry {
     trigger: Trigger,
+    /// How many plugin calls and other hosts like this one lie behind it.
     hop: u8,
     record: OpenRecord,
     request_id: RequestId,
-    admitted: Admitted,
     /// The caller's deadline, which a nested call may not outlive.
     latest: Option<Instant>,
     /// What the guest is told beside what every request tells it.
     told: HeaderMap,
 }
 
+/// What an admitted request carries into its flight.
+struct Passage {
+    found: Found,
+    entry: Entry,
+    admitted: Admitted,
+}
+
 impl Passage {
     /// What the request may use.
     fn limits(&self) -> &Limits {
-        limits(&self.found.plugin, self.trigger)
+        limits(&self.found.plugin, self.entry.trigger)
     }
 }
 
@@ -146,28 +152,9 @@ impl Invoker {
         let Arrival { request_id, record } = arrival;
         let host = request.uri().authority().map(|authority| authority.as_str());
         let found = self.0.current.table().find(host, request.uri().path(), request.method())?;
-        note_plugin(&record, &found);
-        if found.plugin.statics.serves(found.route) {
-            return statics::answer(&found, &request.into_parts().0).await;
-        }
-        prepare::check_length(&request, &found.plugin.manifest.limits)?;
         let hop = hops::behind(request.headers());
-        if hop > HOP_LIMIT {
-            return Err(Failure::plain(Code::Loop));
-        }
-        let claim = claim(&found.plugin);
-        let admitted = self.0.gates.enter(claim).await.map_err(|refused| refusal(refused, &record))?;
-        let passage = Passage {
-            found,
-            trigger: Trigger::Http,
-            hop,
-            record,
-            request_id,
-            admitted,
-            latest: None,
-            told: HeaderMap::new(),
-        };
-        Flight::start(&self.0, passage, request).await
+        let (trigger, told) = (Trigger::Http, HeaderMap::new());
+        self.admit(found, Entry { trigger, hop, record, request_id, latest: None, told }, request).await
     }
 
     /// Runs a request that the host itself makes, in the plugin's own lane, on the revision that is live now.
@@ -178,36 +165,12 @@ impl Invoker {
     /// # Cancel safety
     /// As [`Invoker::call`].
     pub async fn work(&self, order: Order, request: Request<Body>) -> Result<Response<Body>, Failure> {
-        let table = self.0.current.table();
-        let plugin = table.find_plugin(&order.tenant, &order.plugin).cloned();
-        drop(table);
-        let plugin = plugin.ok_or_else(|| no_plugin(&order.plugin))?;
-        let (request_id, trigger) = (RequestId::generate(), order.trigger);
-        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-        let record = OpenRecord::open(Arc::clone(&self.0.metrics), request_id, trigger.name(), method, path, None);
-        let arrival = Arrival { request_id, record };
-        let ended = self.admit_order(order, plugin, &arrival, request).await;
-        note_end(&arrival.record, &ended);
-        ended
-    }
-
-    async fn admit_order(
-        &self,
-        order: Order,
-        plugin: Arc<LivePlugin>,
-        arrival: &Arrival,
-        request: Request<Body>,
-    ) -> Result<Response<Body>, Failure> {
-        let Arrival { request_id, record } = arrival.clone();
-        let Order { trigger, told, .. } = order;
-        let (route, params) = plugin.own_route(request.uri().path(), request.method())?;
-        let found = Found { plugin, route, params };
-        note_plugin(&record, &found);
-        prepare::check_length(&request, limits(&found.plugin, trigger))?;
-        let entered = self.0.gates.enter(claim(&found.plugin)).await;
-        let admitted = entered.map_err(|refused| refusal(refused, &record))?;
-        let passage = Passage { found, trigger, hop: 0, record, request_id, admitted, latest: None, told };
-        Flight::start(&self.0, passage, request).await
+        let Order { tenant, plugin, trigger, told } = order;
+        let live = self.live(&tenant, &plugin)?;
+        let request_id = RequestId::generate();
+        let record = self.open_record(request_id, trigger, &request);
+        let entry = Entry { trigger, hop: 0, record, request_id, latest: None, told };
+        self.enter_by_name(live, entry, request).await
     }
 
     /// Runs a request of one plugin in another of the same tenant.
@@ -217,51 +180,64 @@ impl Invoker {
         callee: String,
         request: Request<Body>,
     ) -> Result<Response<Body>, Failure> {
-        let table = self.0.current.table();
-        let plugin = table.find_plugin(&caller.tenant, &callee).cloned().ok_or_else(|| no_plugin(&callee))?;
-        drop(table);
-        let record = OpenRecord::open(
-            Arc::clone(&self.0.metrics),
-            caller.request_id,
-            Trigger::Plugin.name(),
-            request.method().clone(),
-            request.uri().path().to_owned(),
-            None,
-        );
-        let ended = self.admit_nested(caller, plugin, record.clone(), request).await;
+        let live = self.live(&caller.tenant, &callee)?;
+        let (trigger, request_id) = (Trigger::Plugin, caller.request_id);
+        let record = self.open_record(request_id, trigger, &request);
+        let (hop, latest, told) = (caller.hop + 1, Some(caller.deadline), HeaderMap::new());
+        let entry = Entry { trigger, hop, record, request_id, latest, told };
+        self.enter_by_name(live, entry, request).await
+    }
+
+    fn open_record(&self, id: RequestId, trigger: Trigger, request: &Request<Body>) -> OpenRecord {
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        OpenRecord::open(Arc::clone(&self.0.metrics), id, trigger.name(), method, path, None)
+    }
+
+    fn live(&self, tenant: &str, plugin: &str) -> Result<Arc<LivePlugin>, Failure> {
+        self.0
+            .current
+            .table()
+            .find_plugin(tenant, plugin)
+            .cloned()
+            .ok_or_else(|| Failure::new(Code::Unavailable, format!("The tenant has no plugin {plugin} that is live.")))
+    }
+
+    /// Runs a request that names its plugin, and notes its end: nobody else does.
+    async fn enter_by_name(
+        &self,
+        live: Arc<LivePlugin>,
+        entry: Entry,
+        request: Request<Body>,
+    ) -> Result<Response<Body>, Failure> {
+        let record = entry.record.clone();
+        let ended = match live.own_route(request.uri().path(), request.method()) {
+            Ok((route, params)) => self.admit(Found { plugin: live, route, params }, entry, request).await,
+            Err(failure) => Err(failure),
+        };
         note_end(&record, &ended);
         ended
     }
 
-    async fn admit_nested(
-        &self,
-        caller: Caller,
-        plugin: Arc<LivePlugin>,
-        record: OpenRecord,
-        request: Request<Body>,
-    ) -> Result<Response<Body>, Failure> {
-        let (route, params) = plugin.own_route(request.uri().path(), request.method())?;
-        let found = Found { plugin, route, params };
-        note_plugin(&record, &found);
+    /// Every door's way in: files are answered, everything else waits at the gates and takes off.
+    async fn admit(&self, found: Found, entry: Entry, request: Request<Body>) -> Result<Response<Body>, Failure> {
+        note_plugin(&entry.record, &found);
         if found.plugin.statics.serves(found.route) {
             return statics::answer(&found, &request.into_parts().0).await;
         }
-        prepare::check_length(&request, &found.plugin.manifest.limits)?;
-        let remaining = caller.deadline.saturating_duration_since(Instant::now());
-        let hop = caller.hop + 1;
-        let entered = self.0.gates.enter_nested(claim(&found.plugin), hop, remaining).await;
-        let admitted = entered.map_err(|refused| refusal(refused, &record))?;
-        let passage = Passage {
-            found,
-            trigger: Trigger::Plugin,
-            hop,
-            record,
-            request_id: caller.request_id,
-            admitted,
-            latest: Some(caller.deadline),
-            told: HeaderMap::new(),
+        prepare::check_length(&request, limits(&found.plugin, entry.trigger))?;
+        if entry.hop > HOP_LIMIT {
+            return Err(Failure::plain(Code::Loop));
+        }
+        let claim = claim(&found.plugin);
+        let entered = match entry.latest {
+            None => self.0.gates.enter(claim).await,
+            Some(latest) => {
+                let remaining = latest.saturating_duration_since(Instant::now());
+                self.0.gates.enter_nested(claim, entry.hop, remaining).await
+            }
         };
-        Flight::start(&self.0, passage, request).await
+        let admitted = entered.map_err(|refused| refusal(refused, &entry.record))?;
+        Flight::start(&self.0, Passage { found, entry, admitted }, request).await
     }
 }
 
@@ -274,10 +250,6 @@ impl CallPlugin for Invoker {
     ) -> BoxFuture<'static, Result<Response<Body>, Failure>> {
         Box::pin(self.clone().call_plugin(caller.clone(), callee.to_owned(), request))
     }
-}
-
-fn no_plugin(name: &str) -> Failure {
-    Failure::new(Code::Unavailable, format!("The tenant has no plugin {name} that is live."))
 }
 
 /// What nobody else notes of a request that did not come by the door.

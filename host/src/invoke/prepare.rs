@@ -59,10 +59,10 @@ fn tell(headers: &mut HeaderMap, passage: &Passage) {
     };
     say("wasmbay-route", route);
     say("wasmbay-base-path", &plugin.owner.base_path);
-    say("wasmbay-request-id", passage.request_id.as_str());
-    say("wasmbay-trigger", passage.trigger.name());
-    say("wasmbay-hop", &passage.hop.to_string());
-    headers.extend(passage.told.clone());
+    say("wasmbay-request-id", passage.entry.request_id.as_str());
+    say("wasmbay-trigger", passage.entry.trigger.name());
+    say("wasmbay-hop", &passage.entry.hop.to_string());
+    headers.extend(passage.entry.told.clone());
     for (name, value) in &passage.found.params {
         let name = HeaderName::from_bytes(format!("wasmbay-param-{name}").as_bytes());
         if let (Ok(name), Ok(value)) = (name, HeaderValue::from_str(value)) {
