@@ -138,7 +138,7 @@ async fn thumbs_makes_a_picture_smaller_and_survives_a_bomb() {
 /// What its first chunk says: width and height.
 fn size_of_png(bytes: &[u8]) -> (u32, u32) {
     let header = &png_chunks(bytes)[0];
-    let number = |at: usize| u32::from_be_bytes(header.1[at..at + 4].try_into().unwrap());
+    let number = |at: usize| u32::from_be_bytes(header.1[at..at + 4].try_into().expect("four bytes"));
     assert_eq!(header.0, *b"IHDR");
     (number(0), number(4))
 }
