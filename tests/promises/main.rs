@@ -22,6 +22,7 @@ mod outbound;
 mod overload;
 mod python;
 mod sdk;
+mod sql;
 mod start;
 mod streams;
 mod tenants;

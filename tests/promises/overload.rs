@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use tokio::task::JoinHandle;
 use wasmbay::{
-    config::{Caps, KeyQuota, Settings, Supplies, Tenant, TenantPlace},
+    config::{Caps, KeyQuota, Settings, SqlQuota, Supplies, Tenant, TenantPlace},
     host::Behind as _,
 };
 use wasmbay_tests::{
@@ -28,6 +28,7 @@ async fn house() -> House {
                 caps: Caps::default(),
                 supplies: Supplies::default(),
                 kv: KeyQuota::default(),
+                sql: SqlQuota::default(),
             },
         )
     };

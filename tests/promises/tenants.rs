@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use http::Request;
 use wasmbay::{
-    config::{Caps, KeyQuota, Settings, Supplies, Tenant, TenantPlace},
+    config::{Caps, KeyQuota, Settings, SqlQuota, Supplies, Tenant, TenantPlace},
     units::{ByteSize, Fuel},
 };
 use wasmbay_tests::{
@@ -23,6 +23,7 @@ fn tenant(name: &str, place: TenantPlace, caps: Caps) -> (String, Tenant) {
             caps,
             supplies: Supplies::default(),
             kv: KeyQuota::default(),
+            sql: SqlQuota::default(),
         },
     )
 }

@@ -7,6 +7,7 @@ pub mod hops;
 pub mod http;
 pub mod keys;
 pub mod plugins;
+pub mod sql;
 mod trace;
 
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use self::{
     http::{Allowance, Outbound},
     keys::{Keys, Stores},
     plugins::CallPlugin,
+    sql::{Databases, Sql},
 };
 use crate::{config::Manifest, lanes::Who, store::Kept, telemetry::RequestId};
 
@@ -54,6 +56,8 @@ pub struct Ways {
     pub supply: Supply,
     /// To the keys that tenants keep.
     pub keys: Keys,
+    /// To SQL databases.
+    pub sql: Sql,
 }
 
 /// What a plugin's grants came to when it loaded.
@@ -65,6 +69,8 @@ pub struct Granted {
     pub variables: Variables,
     /// What it may keep.
     pub stores: Stores,
+    /// What it may ask.
+    pub databases: Databases,
     /// Whether its instances serve several requests at once, so that none may make its whole guest wait.
     pub shared: bool,
     /// What it may read, if anything.
@@ -79,7 +85,8 @@ impl Ways {
     /// Everything that cannot be had; each begins with the manifest's key.
     pub fn grant(&self, tenant: &str, manifest: &Manifest, assets: Option<Kept>) -> Result<Granted, Vec<String>> {
         let variables = self.supply.variables(tenant, manifest)?;
-        let (stores, shared) = (self.keys.stores(tenant, manifest), manifest.instances.max_concurrent > 1);
-        Ok(Granted { plugin: manifest.name.clone(), variables, stores, shared, assets })
+        let (stores, databases) = (self.keys.stores(tenant, manifest), self.sql.databases(tenant, manifest));
+        let shared = manifest.instances.max_concurrent > 1;
+        Ok(Granted { plugin: manifest.name.clone(), variables, stores, databases, shared, assets })
     }
 }

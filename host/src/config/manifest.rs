@@ -217,6 +217,8 @@ pub struct Grants {
     pub config: BTreeMap<String, Given>,
     /// Stores of keys and values it may open, which its tenant's plugins share.
     pub kv: Vec<String>,
+    /// SQL databases it may open, which its tenant's plugins share.
+    pub sql: Vec<String>,
 }
 
 /// Where a variable's value comes from.

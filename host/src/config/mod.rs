@@ -25,5 +25,5 @@ pub(crate) use names::is_variable;
 pub use origins::{Origin, OriginPattern, Scheme};
 pub use schema::{checks_schema, manifest_schema, settings_schema};
 pub use settings::{
-    Caps, DEFAULT_TENANT, Flags, KeyQuota, SecretSource, Settings, Supplies, Tenant, TenantPlace, TlsFiles,
+    Caps, DEFAULT_TENANT, Flags, KeyQuota, SecretSource, Settings, SqlQuota, Supplies, Tenant, TenantPlace, TlsFiles,
 };

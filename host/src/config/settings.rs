@@ -4,6 +4,7 @@ mod defaults;
 mod keys;
 mod meant;
 mod sources;
+mod sql;
 mod supplies;
 mod tenants;
 #[cfg(test)]
@@ -21,6 +22,7 @@ use ipnet::IpNet;
 pub use keys::KeyQuota;
 pub use sources::Flags;
 use sources::Variables;
+pub use sql::SqlQuota;
 pub use supplies::{SecretSource, Supplies};
 pub(super) use written::Written;
 
@@ -83,7 +85,9 @@ pub struct Settings {
     pub supplies: Supplies,
     /// What the stores of keys of a plain folder's plugins may hold; each named tenant has its own.
     pub kv: KeyQuota,
-    /// Where tenants' keys are kept; `None` is below the data folder.
+    /// What the databases of a plain folder's plugins may hold and take; each named tenant has its own.
+    pub sql: SqlQuota,
+    /// Where tenants' keys and databases are kept; `None` is below the data folder.
     pub keys: Option<PathBuf>,
 }
 
@@ -116,6 +120,7 @@ impl Default for Settings {
             tenants: BTreeMap::new(),
             supplies: Supplies::default(),
             kv: KeyQuota::default(),
+            sql: SqlQuota::default(),
             keys: None,
         }
     }
@@ -181,6 +186,7 @@ impl Settings {
             caps: Caps::default(),
             supplies: self.supplies.clone(),
             kv: self.kv,
+            sql: self.sql,
         };
         BTreeMap::from([(DEFAULT_TENANT.to_owned(), everything)])
     }
@@ -228,6 +234,8 @@ pub struct Tenant {
     pub supplies: Supplies,
     /// What its stores of keys may hold.
     pub kv: KeyQuota,
+    /// What its databases may hold and take.
+    pub sql: SqlQuota,
 }
 
 /// Where on the host's address space a tenant's routes live.

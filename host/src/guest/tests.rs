@@ -21,6 +21,7 @@ use crate::{
         http::{Allowance, Outbound, OutboundSettings},
         keys::Keys,
         plugins::CallPlugin,
+        sql::Sql,
     },
     config::Manifest,
     failure::{Code, Failure},
@@ -60,6 +61,7 @@ impl House {
             outbound,
             supply: Supply::default(),
             keys: Keys::new(Path::new("/nonexistent"), []),
+            sql: Sql::new(Path::new("/nonexistent"), []),
         };
         let engines = Engines::new(&settings, &lanes, ways).expect("the pools fit");
         Self { lanes, engines, metrics: Metrics::new(), settings }

@@ -23,6 +23,7 @@ use crate::{
         config::Supply,
         http::{Outbound, OutboundSettings},
         keys::Keys,
+        sql::Sql,
     },
     config::{Lane, Limits, Settings},
     diagnostic::Diagnostic,
@@ -168,6 +169,7 @@ impl Ground {
             outbound: outbound.clone(),
             supply: supply(settings),
             keys: keys(settings, &data),
+            sql: sql(settings, &data),
         };
         let engines = Engines::new(&engine, &lanes, ways)?;
         let cache = CodeCache::open(&data, MAX_CACHE)
@@ -206,6 +208,12 @@ fn supply(settings: &Settings) -> Supply {
 fn keys(settings: &Settings, data: &Path) -> Keys {
     let folder = settings.keys.as_deref().unwrap_or(data);
     Keys::new(folder, settings.tenants().into_iter().map(|(name, tenant)| (name, tenant.kv)))
+}
+
+/// The databases that tenants keep.
+fn sql(settings: &Settings, data: &Path) -> Sql {
+    let folder = settings.keys.as_deref().unwrap_or(data);
+    Sql::new(folder, settings.tenants().into_iter().map(|(name, tenant)| (name, tenant.sql)))
 }
 
 /// The data folder, made for its owner alone where it is missing.

@@ -1,8 +1,9 @@
-//! Durable state: the compiled-code cache, and keys with values. Beside it, the files of what is live.
+//! Durable state: the compiled-code cache, keys with values, databases. Beside it, the files of what is live.
 
 mod code_cache;
 pub mod keys;
 mod shelf;
+pub mod sql;
 
 pub use code_cache::{CacheStats, CodeCache, CodeKey, MAX_CACHE, OpenError};
 pub use shelf::{Kept, Shelf};

@@ -61,6 +61,7 @@ pub(super) struct Families {
     pub(super) background_ends: IntCounterVec,
     pub(super) outbound: IntCounterVec,
     pub(super) key_calls: IntCounterVec,
+    pub(super) sql_calls: IntCounterVec,
     pub(super) guest_lines_dropped: IntCounterVec,
 }
 
@@ -247,6 +248,7 @@ impl Families {
             background_ends: make.counters(names::BACKGROUND_ENDS),
             outbound: make.counters(names::OUTBOUND),
             key_calls: make.counters(names::KEY_CALLS),
+            sql_calls: make.counters(names::SQL_CALLS),
             guest_lines_dropped: make.counters(names::GUEST_LINES_DROPPED),
         }
     }
@@ -272,6 +274,9 @@ impl Families {
         }
         for result in super::plugin_metrics::KEY_RESULTS {
             let _ = self.key_calls.remove_label_values(&[tenant, plugin, result]);
+        }
+        for result in super::plugin_metrics::SQL_RESULTS {
+            let _ = self.sql_calls.remove_label_values(&[tenant, plugin, result]);
         }
         for how in super::plugin_metrics::BACKGROUND_ENDS {
             let _ = self.background_ends.remove_label_values(&[tenant, plugin, how]);
@@ -334,6 +339,7 @@ mod tests {
         plugin.background_ended("done");
         plugin.called_out("ok");
         plugin.kept("ok");
+        plugin.queried("ok");
         let listener = metrics.listener("public");
         listener.cut("idle");
         listener.certificate_read(true);

@@ -14,6 +14,6 @@ mod tails;
 
 pub use guest_log::{GuestLog, LogBudget, MAX_LINE, MAX_REQUEST, Stream};
 pub use metrics::{ListenerMetrics, Metrics};
-pub use plugin_metrics::{KEY_RESULTS, OUTBOUND_RESULTS, PluginMetrics};
+pub use plugin_metrics::{KEY_RESULTS, OUTBOUND_RESULTS, PluginMetrics, SQL_RESULTS};
 pub use record::{OpenRecord, Record};
 pub use request_id::RequestId;

@@ -47,6 +47,7 @@ names! {
     BACKGROUND_ENDS Counter "wasmbay_background_ends_total" ["tenant" "plugin" "how"] "Work after the response that ended, by how it ended.";
     OUTBOUND Counter "wasmbay_outbound_requests_total" ["tenant" "plugin" "result"] "Requests that a plugin sent to plugins and other servers, by result; \"ok\" is a response of any status.";
     KEY_CALLS Counter "wasmbay_key_calls_total" ["tenant" "plugin" "result"] "Calls of a plugin on the stores of keys it is granted, by result.";
+    SQL_CALLS Counter "wasmbay_sql_calls_total" ["tenant" "plugin" "result"] "Calls of a plugin on the SQL databases it is granted, by result.";
     GUEST_LINES_DROPPED Counter "wasmbay_guest_log_lines_dropped_total" ["tenant" "plugin"] "Lines of a plugin's output past its limit for one request.";
     SLOTS Gauge "wasmbay_instance_slots_taken" ["lane"] "Instance slots taken, those of plugin calls included.";
     SLOTS_MOST Gauge "wasmbay_instance_slots" ["lane"] "Instance slots there are: what the operator asks for, or what the machine holds of it.";

@@ -34,6 +34,9 @@ pub const OUTBOUND_RESULTS: [&str; 13] = [
 /// How a call on a store of keys can end; the label `result`.
 pub const KEY_RESULTS: [&str; 5] = ["ok", "denied", "quota", "invalid", "broken"];
 
+/// How a call on an SQL database can end; the label `result`.
+pub const SQL_RESULTS: [&str; 8] = ["ok", "denied", "quota", "too-large", "busy", "timeout", "invalid", "broken"];
+
 /// The metrics of one plugin. Its series are removed when the last handle goes.
 pub struct PluginMetrics {
     metrics: Arc<Metrics>,
@@ -139,6 +142,15 @@ impl PluginMetrics {
     pub fn kept(&self, result: &'static str) {
         debug_assert!(KEY_RESULTS.contains(&result), "{result} is not in the list");
         self.metrics.families.key_calls.with_label_values(&[&self.tenant, &self.plugin, result]).inc();
+    }
+
+    /// Counts a call on an SQL database by how it ended.
+    ///
+    /// # Panics
+    /// In debug builds, on a word that is not one of [`SQL_RESULTS`]: its series would outlive the plugin.
+    pub fn queried(&self, result: &'static str) {
+        debug_assert!(SQL_RESULTS.contains(&result), "{result} is not in the list");
+        self.metrics.families.sql_calls.with_label_values(&[&self.tenant, &self.plugin, result]).inc();
     }
 
     /// Counts work after the response that ended: "done", "failed", "deadline" or "no-permit".

@@ -77,7 +77,9 @@ fn the_page_of_limits_is_what_the_code_says() {
     page += &table(["key", "what"], tenant_caps(&settings));
     page += "\nOf keys and values, in `[kv]` for every tenant and in `[tenant.NAME.kv]` for one; what is past it is an error of the \
              call (`docs/keys.md`):\n\n";
-    page += &table(["key", "what", "default"], key_quotas(&settings));
+    page += &table(["key", "what", "default"], quotas(&settings, "kv"));
+    page += "\nOf SQL databases, in `[sql]` and `[tenant.NAME.sql]` likewise (`docs/sql.md`):\n\n";
+    page += &table(["key", "what", "default"], quotas(&settings, "sql"));
     page += "\n## What neither sets\n\nFigures that no honest guest meets.\n\n";
     let rows = caps().into_iter().map(|cap| [cap.what.into(), cap.most, cap.past.into(), cap.reason.into()]);
     page += &table(["what", "most", "past it", "why"], rows);
@@ -143,10 +145,10 @@ fn tenant_caps(schema: &Value) -> Vec<[String; 2]> {
     caps.iter().map(|(key, value)| [code(&format!("caps.{key}")), text(&value["description"])]).collect()
 }
 
-fn key_quotas(schema: &Value) -> Vec<[String; 3]> {
-    let quotas = schema["properties"]["kv"]["properties"].as_object().expect("quotas have keys");
+fn quotas(schema: &Value, table: &str) -> Vec<[String; 3]> {
+    let quotas = schema["properties"][table]["properties"].as_object().expect("quotas have keys");
     let row = |(key, value): (&String, &Value)| {
-        [code(&format!("kv.{key}")), text(&value["description"]), code(&text(&value["default"]))]
+        [code(&format!("{table}.{key}")), text(&value["description"]), code(&text(&value["default"]))]
     };
     quotas.iter().map(row).collect()
 }

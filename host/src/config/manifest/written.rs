@@ -166,6 +166,8 @@ pub(super) struct WrittenGrants {
     pub(super) config: Vec<(At<String>, WrittenVariable)>,
     /// Stores of keys and values it may open, by name. The plugins of a tenant share them.
     pub(super) kv: Key<Vec<At<String>>>,
+    /// SQL databases it may open, by name. The plugins of a tenant share them.
+    pub(super) sql: Key<Vec<At<String>>>,
 }
 
 /// Where a variable's value comes from.
@@ -288,8 +290,9 @@ impl WrittenGrants {
             plugins: table.list(faults, "plugins"),
             http: table.list(faults, "http"),
             kv: table.list(faults, "kv"),
+            sql: table.list(faults, "sql"),
         };
-        table.finish(faults, &["sql", "jobs"]);
+        table.finish(faults, &["jobs"]);
         written
     }
 }

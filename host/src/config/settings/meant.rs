@@ -115,6 +115,7 @@ impl Written {
         let compute_threads = self.compute_threads.map(|threads| between("compute_threads", THREADS, threads) as usize);
         let compute_nice = self.compute_nice.map(|nice| between("compute_nice", NICE, nice));
         let kv = self.kv.unwrap_or_default().meant(faults, "kv", default.kv);
+        let sql = self.sql.unwrap_or_default().meant(faults, "sql", default.sql);
         Settings {
             listen: self.listen.map_or(default.listen, |listen| listen.value),
             admin: self.admin.map_or(default.admin, |admin| admin.value),
@@ -137,8 +138,9 @@ impl Written {
             nameservers: values(self.nameservers),
             outbound_authorities: self.outbound_authorities.map(|file| file.value),
             tls: self.tls.and_then(|tls| tls_files(faults, tls)),
-            tenants: tenants::meant(faults, self.tenant, kv),
+            tenants: tenants::meant(faults, self.tenant, kv, sql),
             kv,
+            sql,
             keys: None,
             supplies: supplies::meant(faults, "", self.config, self.secrets),
         }

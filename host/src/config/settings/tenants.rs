@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    Caps, KeyQuota, Tenant, TenantPlace, defaults, supplies,
+    Caps, KeyQuota, SqlQuota, Tenant, TenantPlace, defaults, supplies,
     written::{WrittenCaps, WrittenTenant},
 };
 use crate::config::{
@@ -18,11 +18,12 @@ use crate::config::{
 /// Shares are compared by division; past this the smaller one would round to nothing.
 const MAX_WEIGHT: u32 = 1000;
 
-/// Checks every tenant, then each against those before it. `kv` is what holds where one says nothing.
+/// Checks every tenant, then each against those before it. `kv` and `sql` are what holds where one says nothing.
 pub(super) fn meant(
     faults: &mut Faults,
     written: Vec<(At<String>, WrittenTenant)>,
     kv: KeyQuota,
+    sql: SqlQuota,
 ) -> BTreeMap<String, Tenant> {
     let mut tenants = BTreeMap::new();
     let mut claims = Claims::default();
@@ -30,20 +31,21 @@ pub(super) fn meant(
         let key = format!("tenant.{}", name.value.escape_debug());
         faults.keep(&name.place, &key, names::kebab(&name.value));
         claims.check(faults, &key, &name.value, &tenant);
-        if let Some(tenant) = one(faults, &key, tenant, kv) {
+        if let Some(tenant) = one(faults, &key, tenant, kv, sql) {
             tenants.insert(name.value, tenant);
         }
     }
     tenants
 }
 
-fn one(faults: &mut Faults, key: &str, written: WrittenTenant, kv: KeyQuota) -> Option<Tenant> {
+fn one(faults: &mut Faults, key: &str, written: WrittenTenant, kv: KeyQuota, sql: SqlQuota) -> Option<Tenant> {
     let weight = written
         .weight
         .map_or(defaults::WEIGHT, |weight| checks::within(faults, &format!("{key}.weight"), (1, MAX_WEIGHT), &weight));
     let caps = caps(faults, key, written.caps.unwrap_or_default());
     let supplies = supplies::meant(faults, &format!("{key}."), written.config, written.secrets);
     let kv = written.kv.unwrap_or_default().meant(faults, &format!("{key}.kv"), kv);
+    let sql = written.sql.unwrap_or_default().meant(faults, &format!("{key}.sql"), sql);
     let place = match (written.hosts, written.prefix) {
         (Some(hosts), None) => TenantPlace::Hosts(hosts_of(faults, key, hosts)),
         (None, Some(prefix)) => TenantPlace::Prefix(prefix_of(faults, key, prefix)),
@@ -60,7 +62,7 @@ fn one(faults: &mut Faults, key: &str, written: WrittenTenant, kv: KeyQuota) -> 
     };
     let folder = written.folder?;
     let folder = faults.keep(&folder.place, &format!("{key}.folder"), names::below(&folder.value))?;
-    Some(Tenant { folder, place, weight, caps, supplies, kv })
+    Some(Tenant { folder, place, weight, caps, supplies, kv, sql })
 }
 
 fn hosts_of(faults: &mut Faults, key: &str, written: At<Vec<At<String>>>) -> Vec<String> {

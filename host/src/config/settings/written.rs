@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use super::{
     defaults,
     keys::WrittenKeys,
+    sql::WrittenSql,
     supplies::{WrittenConfig, WrittenSecrets, WrittenSource},
 };
 use crate::{
@@ -107,6 +108,8 @@ pub(in crate::config) struct Written {
     pub(super) tls: Option<WrittenTls>,
     /// What the stores of keys that `grants.kv` names may hold.
     pub(super) kv: Option<WrittenKeys>,
+    /// What the databases that `grants.sql` names may hold, and what a statement may take.
+    pub(super) sql: Option<WrittenSql>,
     /// Who owns plugins: each tenant has a folder, and host names or a path prefix.
     #[schemars(with = "Option<BTreeMap<String, WrittenTenant>>")]
     pub(super) tenant: Vec<(At<String>, WrittenTenant)>,
@@ -155,6 +158,8 @@ pub(super) struct WrittenTenant {
     pub(super) caps: Option<WrittenCaps>,
     /// What its stores of keys may hold; what is not said is as in the host's own `[kv]`.
     pub(super) kv: Option<WrittenKeys>,
+    /// What its databases may hold and take; what is not said is as in the host's own `[sql]`.
+    pub(super) sql: Option<WrittenSql>,
     /// For each plugin, values of variables that its manifest grants it as texts.
     #[schemars(with = "Option<BTreeMap<String, BTreeMap<String, String>>>")]
     pub(super) config: WrittenConfig,
@@ -208,6 +213,7 @@ impl Written {
             outbound_authorities: top.leaf(faults, "outbound_authorities"),
             tls: top.table(faults, "tls").map(|tls| WrittenTls::read(tls, faults)),
             kv: top.table(faults, "kv").map(|kv| WrittenKeys::read(kv, faults)),
+            sql: top.table(faults, "sql").map(|sql| WrittenSql::read(sql, faults)),
             config: WrittenConfig::read(&mut top, faults),
             secrets: WrittenSecrets::read(&mut top, faults),
         };
@@ -247,10 +253,11 @@ impl WrittenTenant {
             weight: table.leaf(faults, "weight"),
             caps: table.table(faults, "caps").map(|caps| WrittenCaps::read(caps, faults)),
             kv: table.table(faults, "kv").map(|kv| WrittenKeys::read(kv, faults)),
+            sql: table.table(faults, "sql").map(|sql| WrittenSql::read(sql, faults)),
             config: WrittenConfig::read(&mut table, faults),
             secrets: WrittenSecrets::read(&mut table, faults),
         };
-        table.finish(faults, &["sql", "tls"]);
+        table.finish(faults, &["tls"]);
         written
     }
 }

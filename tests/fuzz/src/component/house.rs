@@ -17,6 +17,7 @@ use wasmbay::{
         config::Supply,
         http::{Outbound, OutboundSettings},
         keys::Keys,
+        sql::Sql,
     },
     config::{Lane, Manifest, TenantPlace},
     failure::{Code, Failure},
@@ -79,6 +80,7 @@ impl House {
             outbound,
             supply: Supply::default(),
             keys: Keys::new(Path::new("/nonexistent"), []),
+            sql: Sql::new(Path::new("/nonexistent"), []),
         };
         let engines = Engines::new(&settings, &lanes, ways).expect("the pools fit");
         drop(_inside);
