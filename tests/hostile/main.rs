@@ -17,6 +17,7 @@ mod rest;
 mod rows;
 mod scene;
 mod slow;
+mod sql;
 mod stage;
 mod uploads;
 
@@ -44,6 +45,9 @@ rows! {
         g_37_more_keys_than_there_may_be_and_those_of_others;
     jobs:
         g_41_more_jobs_than_there_may_be;
+    sql:
+        g_38_statements_that_reach_out_or_have_no_end
+        g_39_transactions_that_are_left_open;
     uploads:
         a_11_paths_that_lead_elsewhere
         a_13_manifests_that_are_bombs

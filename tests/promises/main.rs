@@ -24,6 +24,7 @@ mod outbound;
 mod overload;
 mod python;
 mod sdk;
+mod sql;
 mod start;
 mod streams;
 mod tenants;

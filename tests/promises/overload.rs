@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use tokio::task::JoinHandle;
 use wasmbay::{
-    config::{Caps, JobQuota, KeyQuota, Settings, Supplies, Tenant, TenantPlace},
+    config::{Caps, JobQuota, KeyQuota, Settings, SqlQuota, Supplies, Tenant, TenantPlace},
     host::Behind as _,
 };
 use wasmbay_tests::{
@@ -29,6 +29,7 @@ async fn house() -> House {
                 supplies: Supplies::default(),
                 kv: KeyQuota::default(),
                 jobs: JobQuota::default(),
+                sql: SqlQuota::default(),
             },
         )
     };

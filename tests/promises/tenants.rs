@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use http::Request;
 use wasmbay::{
-    config::{Caps, JobQuota, KeyQuota, Settings, Supplies, Tenant, TenantPlace},
+    config::{Caps, JobQuota, KeyQuota, Settings, SqlQuota, Supplies, Tenant, TenantPlace},
     units::{ByteSize, Fuel},
 };
 use wasmbay_tests::{
@@ -24,6 +24,7 @@ fn tenant(name: &str, place: TenantPlace, caps: Caps) -> (String, Tenant) {
             supplies: Supplies::default(),
             kv: KeyQuota::default(),
             jobs: JobQuota::default(),
+            sql: SqlQuota::default(),
         },
     )
 }

@@ -8,6 +8,7 @@ pub mod http;
 pub mod jobs;
 pub mod keys;
 pub mod plugins;
+pub mod sql;
 mod trace;
 
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use self::{
     jobs::Jobs,
     keys::{Keys, Stores},
     plugins::CallPlugin,
+    sql::{Databases, Sql},
 };
 use crate::{
     config::{Limits, Manifest},
@@ -72,6 +74,8 @@ pub struct Ways {
     pub keys: Keys,
     /// To the host's jobs.
     pub jobs: Jobs,
+    /// To SQL databases.
+    pub sql: Sql,
 }
 
 /// What a plugin's grants came to when it loaded.
@@ -83,6 +87,8 @@ pub struct Granted {
     pub variables: Variables,
     /// What it may keep.
     pub stores: Stores,
+    /// What it may ask.
+    pub databases: Databases,
     /// Whether its instances serve several requests at once, so that none may make its whole guest wait.
     pub shared: bool,
     /// What it may read, if anything.
@@ -97,7 +103,8 @@ impl Ways {
     /// Everything that cannot be had; each begins with the manifest's key.
     pub fn grant(&self, tenant: &str, manifest: &Manifest, assets: Option<Kept>) -> Result<Granted, Vec<String>> {
         let variables = self.supply.variables(tenant, manifest)?;
-        let (stores, shared) = (self.keys.stores(tenant, manifest), manifest.instances.max_concurrent > 1);
-        Ok(Granted { plugin: manifest.name.clone(), variables, stores, shared, assets })
+        let (stores, databases) = (self.keys.stores(tenant, manifest), self.sql.databases(tenant, manifest));
+        let shared = manifest.instances.max_concurrent > 1;
+        Ok(Granted { plugin: manifest.name.clone(), variables, stores, databases, shared, assets })
     }
 }

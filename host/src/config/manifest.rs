@@ -223,6 +223,8 @@ pub struct Grants {
     pub config: BTreeMap<String, Given>,
     /// Stores of keys and values it may open, which its tenant's plugins share.
     pub kv: Vec<String>,
+    /// SQL databases it may open, which its tenant's plugins share.
+    pub sql: Vec<String>,
     /// Whether it may hand jobs to the host, for itself and for the plugins it may call.
     pub jobs: bool,
 }

@@ -33,12 +33,12 @@ fn is_kebab(name: &str) -> bool {
     name.split('-').all(word)
 }
 
-/// Checks the name of a store: lower-case letters, digits, hyphens and underscores.
-pub(super) fn store(name: &str) -> Result<(), Wrong> {
+/// Checks the name of a store, or of `what` it is else: lower-case letters, digits, hyphens and underscores.
+pub(super) fn store(what: &str, name: &str) -> Result<(), Wrong> {
     let inside = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
     match (1..=MAX_NAME).contains(&name.len()) && name.bytes().all(inside) {
         true => Ok(()),
-        false => Err(Wrong::new(format!("= {name:?} is no name of a store"))
+        false => Err(Wrong::new(format!("= {name:?} is no name of a {what}"))
             .remedy(format!("use up to {MAX_NAME} lower-case letters, digits, hyphens and underscores"))),
     }
 }

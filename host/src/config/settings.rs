@@ -5,6 +5,7 @@ mod jobs;
 mod keys;
 mod meant;
 mod sources;
+mod sql;
 mod supplies;
 mod tenants;
 #[cfg(test)]
@@ -23,6 +24,7 @@ pub use jobs::{JobQuota, JobSettings};
 pub use keys::KeyQuota;
 pub use sources::Flags;
 use sources::Variables;
+pub use sql::SqlQuota;
 pub use supplies::{SecretSource, Supplies};
 pub(super) use written::Written;
 
@@ -85,11 +87,13 @@ pub struct Settings {
     pub supplies: Supplies,
     /// What the stores of keys of a plain folder's plugins may hold; each named tenant has its own.
     pub kv: KeyQuota,
+    /// What the databases of a plain folder's plugins may hold and take; each named tenant has its own.
+    pub sql: SqlQuota,
     /// How jobs run.
     pub jobs: JobSettings,
     /// What the jobs of a plain folder's plugins may take; each named tenant has its own.
     pub job_quota: JobQuota,
-    /// Where tenants' keys and jobs are kept; `None` is the data folder.
+    /// Where tenants' keys, databases and jobs are kept; `None` is the data folder.
     pub state: Option<PathBuf>,
 }
 
@@ -122,6 +126,7 @@ impl Default for Settings {
             tenants: BTreeMap::new(),
             supplies: Supplies::default(),
             kv: KeyQuota::default(),
+            sql: SqlQuota::default(),
             jobs: JobSettings::default(),
             job_quota: JobQuota::default(),
             state: None,
@@ -190,6 +195,7 @@ impl Settings {
             supplies: self.supplies.clone(),
             kv: self.kv,
             jobs: self.job_quota,
+            sql: self.sql,
         };
         BTreeMap::from([(DEFAULT_TENANT.to_owned(), everything)])
     }
@@ -239,6 +245,8 @@ pub struct Tenant {
     pub kv: KeyQuota,
     /// What its jobs may take.
     pub jobs: JobQuota,
+    /// What its databases may hold and take.
+    pub sql: SqlQuota,
 }
 
 /// Where on the host's address space a tenant's routes live.

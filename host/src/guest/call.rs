@@ -123,6 +123,13 @@ impl Errand {
         }
     }
 
+    /// Counts a call on an SQL database by how it ended.
+    pub(super) fn queried(&self, result: &'static str) {
+        if let Some(streams) = &self.log.0 {
+            streams.metrics.queried(result);
+        }
+    }
+
     /// Tells the plugin's author why something was not done: the guest itself gets a code without words.
     pub(super) fn tell(&self, result: &'static str, why: &dyn fmt::Display) {
         let Caller { tenant, manifest, request_id, .. } = &self.caller;

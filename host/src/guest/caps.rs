@@ -1,12 +1,15 @@
 //! The caps that neither a manifest nor an operator sets, as the documentation lists them: each figure is the constant
 //! that enforces it.
 
-use super::{cgi, clock, engine, instance, keys, state, stdio};
+use super::{cgi, clock, engine, instance, keys, sql, state, stdio};
 use crate::{
     capability::http::{self as outbound, limits},
     config::MAX_VARIABLE,
     lanes::admission::HOPS,
-    store::keys::{MAX_KEY, WAITING},
+    store::{
+        keys::{MAX_KEY, WAITING},
+        sql::{HEAP, HEAP_OF_STATEMENTS, MAX_STATEMENT},
+    },
     telemetry::{MAX_LINE, MAX_REQUEST},
     units::{ByteSize, Interval},
 };
@@ -122,6 +125,7 @@ pub(crate) fn caps() -> Vec<Cap> {
     .into_iter()
     .chain(outbound_caps())
     .chain(kept_caps())
+    .chain(sql_caps())
     .collect()
 }
 
@@ -201,6 +205,36 @@ fn kept_caps() -> Vec<Cap> {
             WAITING,
             "the next ones wait before it",
             "each holds a value in the host's memory",
+        ),
+    ]
+}
+
+/// Those of SQL databases.
+fn sql_caps() -> Vec<Cap> {
+    vec![
+        cap(
+            "databases that one instance has open at once",
+            sql::MOST_OPEN,
+            "an error of the call",
+            "each that has begun a statement has a connection, of which its tenant has few",
+        ),
+        cap(
+            "a statement's text",
+            ByteSize(MAX_STATEMENT as u64),
+            "an error of the call",
+            "values belong in parameters; what is prepared takes several times its text",
+        ),
+        cap(
+            "memory of all SQLite databases of the host, those of keys included",
+            ByteSize(HEAP),
+            "an error of the call",
+            "what is sorted and joined is held in memory: no temporary file is written",
+        ),
+        cap(
+            "the same, when a statement of a guest asks for more",
+            ByteSize(HEAP_OF_STATEMENTS),
+            "an error of the call",
+            "statements end before keys have to",
         ),
     ]
 }

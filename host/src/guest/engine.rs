@@ -62,7 +62,7 @@ pub struct Engines {
     compute: LaneEngine,
     pub(super) settings: EngineSettings,
     pub(super) lanes: Lanes,
-    pub(super) ways: Ways,
+    pub(super) ways: Arc<Ways>,
 }
 
 /// What one lane's guests are loaded into.
@@ -89,7 +89,7 @@ impl Engines {
             compute: LaneEngine::new(settings, Lane::Compute, settings.compute_instances, lanes)?,
             settings: settings.clone(),
             lanes: lanes.clone(),
-            ways,
+            ways: Arc::new(ways),
         }))
     }
 

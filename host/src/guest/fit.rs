@@ -3,8 +3,18 @@
 use super::{
     absent, cgi,
     plugin::{Kind, Loaded},
+    reach::Reach,
 };
 use crate::config::{Lane, Manifest};
+
+/// Something that is granted, and how the guest can reach it.
+struct Reached {
+    what: &'static str,
+    whose: &'static str,
+    by: Reach,
+    /// The functions that hold nobody up.
+    better: &'static str,
+}
 
 impl Loaded {
     /// What its author should know of it, in sentences.
@@ -15,19 +25,34 @@ impl Loaded {
                 absent::listed(&self.imports.absent)
             )
         });
-        let both =
-            self.reaches_stores_in_shared_instances() && self.imports.reach.sync && self.imports.reach.concurrent;
-        let stalls = both.then(|| {
-            "instances.max_concurrent is above 1, and it imports functions of key-value that make its whole instance wait: \
-             they answer with an error; those of spin:key-value@3.0.0 do what they should"
-                .to_owned()
+        let both = self.reached_in_shared_instances().filter(|reached| reached.by.sync && reached.by.concurrent);
+        let stalls = both.map(|Reached { what, better, .. }| {
+            format!(
+                "instances.max_concurrent is above 1, and it imports functions of {what} that make its whole instance wait: \
+                 they answer with an error; those of {better} do what they should"
+            )
         });
         absent.into_iter().chain(stalls).collect()
     }
 
-    /// Whether it keeps keys in instances that serve several requests at once.
-    fn reaches_stores_in_shared_instances(&self) -> bool {
-        self.instances.max_concurrent > 1 && !self.manifest.grants.kv.is_empty()
+    /// What is granted to instances that serve several requests at once, none of which may make the others wait.
+    fn reached_in_shared_instances(&self) -> impl Iterator<Item = Reached> {
+        let (grants, imports) = (&self.manifest.grants, &self.imports);
+        let shared = self.instances.max_concurrent > 1;
+        let keys = Reached {
+            what: "key-value",
+            whose: "stores (grants.kv)",
+            by: imports.keys,
+            better: "spin:key-value@3.0.0",
+        };
+        let sql = Reached {
+            what: "SQL",
+            whose: "databases (grants.sql)",
+            by: imports.sql,
+            better: "spin:sqlite@3.1.0 that are async",
+        };
+        let granted = [(keys, !grants.kv.is_empty()), (sql, !grants.sql.is_empty())];
+        granted.into_iter().filter_map(move |(reached, is_granted)| (shared && is_granted).then_some(reached))
     }
 
     /// What the manifest asks for that this kind of guest cannot do.
@@ -50,17 +75,20 @@ impl Loaded {
             if !manifest.grants.kv.is_empty() {
                 faults.push("grants.kv: a CGI command keeps no keys; build it as a wasi:http guest".to_owned());
             }
+            if !manifest.grants.sql.is_empty() {
+                faults.push("grants.sql: a CGI command asks no databases; build it as a wasi:http guest".to_owned());
+            }
             if !manifest.grants.plugins.is_empty() {
                 faults.push("grants.plugins: a CGI command cannot call out; build it as a wasi:http guest".to_owned());
             }
         }
-        if self.reaches_stores_in_shared_instances() && self.imports.reach.sync && !self.imports.reach.concurrent {
-            faults.push(
-                "instances.max_concurrent: it reaches its stores (grants.kv) only by functions that make the whole instance \
-                 wait; leave it at 1, or build it with spin:key-value@3.0.0"
-                    .to_owned(),
-            );
-        }
+        let stalls = self.reached_in_shared_instances().filter(|reached| reached.by.only_waits());
+        faults.extend(stalls.map(|Reached { whose, better, .. }| {
+            format!(
+                "instances.max_concurrent: it reaches its {whose} only by functions that make the whole instance wait; leave \
+                 it at 1, or build it with functions of {better}"
+            )
+        }));
         if instances.max_concurrent > 1 && self.kind() != Kind::Http03 {
             faults.push(
                 "instances.max_concurrent: only wasi:http 0.3 guests serve several requests at once; leave it at 1"

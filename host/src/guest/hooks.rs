@@ -19,12 +19,12 @@ type Sent = Box<dyn Future<Output = Result<(Response<WasiBody>, Exchange), Error
 /// The hooks of one store.
 pub(super) struct Hooks {
     desk: Arc<Desk>,
-    ways: Ways,
+    ways: Arc<Ways>,
     presence: Presence,
 }
 
 impl Hooks {
-    pub(super) fn new(desk: Arc<Desk>, ways: Ways, presence: Presence) -> Self {
+    pub(super) fn new(desk: Arc<Desk>, ways: Arc<Ways>, presence: Presence) -> Self {
         Self { desk, ways, presence }
     }
 }
@@ -40,7 +40,7 @@ impl WasiHttpHooks for Hooks {
             between_bytes: options.between_bytes_timeout,
         });
         let errand = self.desk.errand();
-        let (ways, presence) = (self.ways.clone(), self.presence.clone());
+        let (ways, presence) = (Ways::clone(&self.ways), self.presence.clone());
         let request = body::request_from_guest(request, presence);
         // Calls line up in the order in which a guest makes them.
         let sent = outbound::send(errand.caller.clone(), ways, request, waits);

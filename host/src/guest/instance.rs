@@ -82,7 +82,7 @@ fn store(plugin: &Loaded, desk: &Arc<Desk>) -> wasmtime::Result<Store<State>> {
     let engines = &plugin.engines;
     let context = bare_context(desk, &plugin.granted)?.build();
     let mut state =
-        State::new(context, Arc::clone(desk), engines.ways.clone(), Arc::clone(&plugin.granted), plugin.memory);
+        State::new(context, Arc::clone(desk), Arc::clone(&engines.ways), Arc::clone(&plugin.granted), plugin.memory);
     if let Binding::Command(_) = plugin.binding {
         state.set_preview1(bare_context(desk, &plugin.granted)?.build_p1());
     }

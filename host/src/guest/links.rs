@@ -4,7 +4,7 @@ use wasmtime::{Engine, Result, component::Linker};
 use wasmtime_wasi::p1;
 use wasmtime_wasi_http::{p2, p3};
 
-use super::{keys, state::State, variables};
+use super::{keys, sql, state::State, variables};
 
 /// The one set of links of an engine.
 ///
@@ -16,6 +16,7 @@ pub(super) fn link(engine: &Engine, wasi_http_03: bool) -> Result<Linker<State>>
     p2::add_only_http_to_linker_async(&mut linker)?;
     variables::link(&mut linker, wasi_http_03)?;
     keys::link(&mut linker, wasi_http_03)?;
+    sql::link(&mut linker, wasi_http_03)?;
     if wasi_http_03 {
         wasmtime_wasi::p3::add_to_linker(&mut linker)?;
         p3::add_to_linker(&mut linker)?;

@@ -19,8 +19,8 @@ use super::{
     call::{Errand, Log},
     engine::Engines,
     instance::{Instance, WhenFull},
-    keys::Reach,
     plugin::{Binding, Imports, Loaded, Plugin},
+    reach::Reach,
     state::State,
 };
 use crate::{
@@ -65,7 +65,10 @@ impl Engines {
             // SAFETY: the caller vouches for the artefact.
             let component = unsafe { Component::deserialize(&lane.engine, artefact) }.map_err(fault)?;
             let (pre, absent) = self.link(&lane.linker, &component)?;
-            (self.binding(&component, pre)?, Imports { absent, reach: Reach::of(&component) })
+            (
+                self.binding(&component, pre)?,
+                Imports { absent, keys: Reach::of_keys(&component), sql: Reach::of_sql(&component) },
+            )
         };
         let limits = &manifest.limits;
         let plugin = Arc::new(Loaded::new(Arc::clone(self), binding, imports, granted, manifest));
@@ -112,7 +115,7 @@ impl Engines {
 
     /// What the manifest's grants come to.
     async fn granted(&self, tenant: &str, manifest: &Manifest, assets: Option<Kept>) -> Result<Granted, Vec<String>> {
-        let (ways, tenant, manifest) = (self.ways.clone(), tenant.to_owned(), manifest.clone());
+        let (ways, tenant, manifest) = (Arc::clone(&self.ways), tenant.to_owned(), manifest.clone());
         let granted = spawn_blocking(move || ways.grant(&tenant, &manifest, assets)).await;
         granted.unwrap_or_else(|error| Err(vec![format!("the host failed to gather what it is granted: {error}")]))
     }

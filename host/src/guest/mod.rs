@@ -30,8 +30,10 @@ mod plugin;
 mod pools;
 #[doc(hidden)]
 pub mod probe;
+mod reach;
 mod shared;
 mod slim;
+mod sql;
 mod state;
 mod stdio;
 mod stock;

@@ -13,8 +13,8 @@ use super::{
     engine::Engines,
     idle::Idle,
     instance::{Guest, Instance, WhenFull},
-    keys::Reach,
     outcome, p2, p3,
+    reach::Reach,
     shared::Shared,
     state::State,
     stock::Stock,
@@ -77,8 +77,10 @@ pub(super) struct Loaded {
 pub(super) struct Imports {
     /// Interfaces that this host does not have.
     pub(super) absent: Vec<String>,
-    /// By which interfaces it can reach its stores.
-    pub(super) reach: Reach,
+    /// By which functions it can reach its stores.
+    pub(super) keys: Reach,
+    /// By which functions it can reach its databases.
+    pub(super) sql: Reach,
 }
 
 /// The typed way in, resolved once.

@@ -6,7 +6,7 @@ use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView, p1::WasiP1Ctx};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
-use super::{body::Present, call::Desk, hooks::Hooks, keys::Keeper, limiter::Limiter};
+use super::{body::Present, call::Desk, hooks::Hooks, keys::Keeper, limiter::Limiter, sql::Client};
 use crate::capability::{Granted, Ways};
 
 /// Host objects one store may hold: streams, pollables, bodies, headers. A request uses a dozen.
@@ -25,13 +25,15 @@ pub(super) struct State {
     preview1: Option<WasiP1Ctx>,
     http: WasiHttpCtx,
     hooks: Hooks,
+    /// How many databases are open, from the first one on.
+    open: Option<Arc<()>>,
     pub(super) granted: Arc<Granted>,
     pub(super) desk: Arc<Desk>,
     pub(super) limiter: Limiter,
 }
 
 impl State {
-    pub(super) fn new(wasi: WasiCtx, desk: Arc<Desk>, ways: Ways, granted: Arc<Granted>, memory: usize) -> Self {
+    pub(super) fn new(wasi: WasiCtx, desk: Arc<Desk>, ways: Arc<Ways>, granted: Arc<Granted>, memory: usize) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(MAX_RESOURCES);
         let mut http = WasiHttpCtx::new();
@@ -39,7 +41,7 @@ impl State {
         let present = Present::default();
         let hooks = Hooks::new(Arc::clone(&desk), ways, present.watch());
         let limiter = Limiter::new(memory);
-        Self { _presence: present, table, wasi, preview1: None, http, hooks, granted, desk, limiter }
+        Self { _presence: present, table, wasi, preview1: None, http, hooks, open: None, granted, desk, limiter }
     }
 
     /// Replaces the WASI context: a command learns its request from its environment and standard input.
@@ -57,6 +59,11 @@ impl State {
     /// What functions of keys and values find here.
     pub(super) fn keeper(&mut self) -> Keeper<'_> {
         Keeper { table: &mut self.table, granted: &self.granted, desk: &self.desk }
+    }
+
+    /// What functions of SQL find here.
+    pub(super) fn client(&mut self) -> Client<'_> {
+        Client { table: &mut self.table, granted: &self.granted, desk: &self.desk, open: &mut self.open }
     }
 
     /// What a preview1 command's calls go to.

@@ -22,6 +22,7 @@ use crate::{
         jobs::Jobs,
         keys::Keys,
         plugins::CallPlugin,
+        sql::Sql,
     },
     config::Manifest,
     failure::{Code, Failure},
@@ -62,6 +63,7 @@ impl House {
             supply: Supply::default(),
             keys: Keys::new(Path::new("/nonexistent"), []),
             jobs: Jobs::none(),
+            sql: Sql::new(Path::new("/nonexistent"), []),
         };
         let engines = Engines::new(&settings, &lanes, ways).expect("the pools fit");
         Self { lanes, engines, metrics: Metrics::new(), settings }
@@ -316,4 +318,17 @@ const OPENS_AT_START: &str = r#"
 async fn start_code_opens_no_store() {
     let house = House::new();
     house.load(&manifest("io", ""), OPENS_AT_START).await.expect("it is told so, and starts");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn start_code_opens_no_database() {
+    let sqlite = OPENS_AT_START
+        .replace("fermyon:spin/key-value", "fermyon:spin/sqlite")
+        .replace(r#"(case "store-table-full") (case "no-such-store")"#, r#"(case "no-such-database")"#)
+        .replace(r#"(case "other" string)"#, r#"(case "invalid-connection") (case "database-full") (case "io" string)"#)
+        .replace(r#"(export "store""#, r#"(export "connection""#)
+        .replace("[static]store.open", "[static]connection.open")
+        .replace(r#"(param "label" string)"#, r#"(param "database" string)"#)
+        .replace("(i32.const 3)", "(i32.const 4)");
+    House::new().load(&manifest("io", ""), &sqlite).await.expect("it is told so, and starts");
 }

@@ -11,6 +11,9 @@ const MOST_CONNECTIONS: u64 = 50_000;
 /// the compile child's pipes, what watches the folder, state.
 const FILES: u64 = 256;
 
+/// What one connection to an SQLite database has open: the file, what is written ahead of it, and their index.
+const FILES_OF_CONNECTION: u64 = 3;
+
 /// Of what is left, the part for connections that guests make outward: one in this many.
 const UPSTREAM_PART: u64 = 4;
 
@@ -62,7 +65,7 @@ impl Room {
 /// The room that the operator gives, as far as there are descriptors for it; else that which they leave.
 pub(super) fn room(settings: &Settings) -> Room {
     let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    let (left, upstream) = left(limit, open());
+    let (left, upstream) = left(limit, open().saturating_add(databases(settings)));
     let (connections, refused) = match settings.max_connections.map(u64::from) {
         None => (left.min(MOST_CONNECTIONS), None),
         Some(asked) if asked <= left => (asked, None),
@@ -72,6 +75,11 @@ pub(super) fn room(settings: &Settings) -> Room {
     let per_address = (connections / ADDRESS_PART).max(1);
     let per_address = settings.max_connections_per_address.map_or(per_address, |asked| asked as usize);
     Room { connections, per_address, upstream: usize::try_from(upstream).unwrap_or(usize::MAX), refused, limit }
+}
+
+/// Files that all tenants' databases may have open together.
+fn databases(settings: &Settings) -> u64 {
+    settings.tenants().values().map(|tenant| u64::from(tenant.sql.connections) * FILES_OF_CONNECTION).sum()
 }
 
 /// Files open now. Where that cannot be read, what a host opens on its way here.

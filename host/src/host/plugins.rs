@@ -25,6 +25,7 @@ use crate::{
         http::{Outbound, OutboundSettings},
         jobs::Jobs,
         keys::Keys,
+        sql::Sql,
     },
     config::{Lane, Limits, Settings},
     diagnostic::Diagnostic,
@@ -192,6 +193,7 @@ impl Ground {
             outbound: outbound.clone(),
             supply: supply(settings),
             keys: keys(settings, &state),
+            sql: sql(settings, &state),
             jobs: handing_in(settings, jobs.clone(), Arc::clone(&metrics)),
         };
         let engines = Engines::new(&engine, &lanes, ways)?;
@@ -238,13 +240,18 @@ fn handing_in(settings: &Settings, jobs: store::Jobs, metrics: Arc<Metrics>) -> 
     Jobs::new(jobs, settings.jobs.deadline, quotas, metrics)
 }
 
-/// Where keys and jobs are. What an author tries out does not touch what the same folder serves.
+/// Where keys, databases and jobs are. What an author tries out does not touch what the same folder serves.
 fn state_folder(settings: &Settings, data: &Path, mode: Mode) -> PathBuf {
     match (&settings.state, mode) {
         (Some(state), _) => state.clone(),
         (None, Mode::Serve) => data.to_owned(),
         (None, Mode::Dev) => data.join(DEV),
     }
+}
+
+/// The databases that tenants keep.
+fn sql(settings: &Settings, state: &Path) -> Sql {
+    Sql::new(state, settings.tenants().into_iter().map(|(name, tenant)| (name, tenant.sql)))
 }
 
 /// The data folder, made for its owner alone where it is missing.

@@ -1,9 +1,10 @@
-//! Durable state: the compiled-code cache, jobs, and keys with values. Beside it, the files of what is live.
+//! Durable state: the compiled-code cache, keys with values, databases, jobs. Beside it, the files of what is live.
 
 mod code_cache;
 pub mod jobs;
 pub mod keys;
 mod shelf;
+pub mod sql;
 
 pub use code_cache::{CacheStats, CodeCache, CodeKey, MAX_CACHE, OpenError};
 pub use shelf::{Kept, Shelf};

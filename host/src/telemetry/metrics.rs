@@ -64,6 +64,7 @@ pub(super) struct Families {
     pub(super) job_calls: IntCounterVec,
     pub(super) job_attempts: IntCounterVec,
     pub(super) jobs: IntGaugeVec,
+    pub(super) sql_calls: IntCounterVec,
     pub(super) guest_lines_dropped: IntCounterVec,
 }
 
@@ -253,6 +254,7 @@ impl Families {
             job_calls: make.counters(names::JOB_CALLS),
             job_attempts: make.counters(names::JOB_ATTEMPTS),
             jobs: make.gauges(names::JOBS),
+            sql_calls: make.counters(names::SQL_CALLS),
             guest_lines_dropped: make.counters(names::GUEST_LINES_DROPPED),
         }
     }
@@ -287,6 +289,9 @@ impl Families {
         }
         for state in super::plugin_metrics::JOB_STATES {
             let _ = self.jobs.remove_label_values(&[tenant, plugin, state]);
+        }
+        for result in super::plugin_metrics::SQL_RESULTS {
+            let _ = self.sql_calls.remove_label_values(&[tenant, plugin, result]);
         }
         for how in super::plugin_metrics::BACKGROUND_ENDS {
             let _ = self.background_ends.remove_label_values(&[tenant, plugin, how]);
@@ -352,6 +357,7 @@ mod tests {
         plugin.handed_in("ok");
         plugin.attempted("done");
         plugin.jobs("ready", 1);
+        plugin.queried("ok");
         let listener = metrics.listener("public");
         listener.cut("idle");
         listener.certificate_read(true);

@@ -14,6 +14,8 @@ mod tails;
 
 pub use guest_log::{GuestLog, LogBudget, MAX_LINE, MAX_REQUEST, Stream};
 pub use metrics::{ListenerMetrics, Metrics};
-pub use plugin_metrics::{JOB_ENDS, JOB_RESULTS, JOB_STATES, KEY_RESULTS, OUTBOUND_RESULTS, PluginMetrics};
+pub use plugin_metrics::{
+    JOB_ENDS, JOB_RESULTS, JOB_STATES, KEY_RESULTS, OUTBOUND_RESULTS, PluginMetrics, SQL_RESULTS,
+};
 pub use record::{OpenRecord, Record};
 pub use request_id::RequestId;

@@ -50,6 +50,7 @@ names! {
     JOB_CALLS Counter "wasmbay_job_calls_total" ["tenant" "plugin" "result"] "Jobs that a plugin handed in, by result.";
     JOB_ATTEMPTS Counter "wasmbay_job_attempts_total" ["tenant" "plugin" "how"] "Attempts of a plugin's jobs and schedules that ended, by how.";
     JOBS Gauge "wasmbay_jobs" ["tenant" "plugin" "state"] "Jobs for a plugin, by what they are at.";
+    SQL_CALLS Counter "wasmbay_sql_calls_total" ["tenant" "plugin" "result"] "Calls of a plugin on the SQL databases it is granted, by result.";
     GUEST_LINES_DROPPED Counter "wasmbay_guest_log_lines_dropped_total" ["tenant" "plugin"] "Lines of a plugin's output past its limit for one request.";
     SLOTS Gauge "wasmbay_instance_slots_taken" ["lane"] "Instance slots taken, those of plugin calls included.";
     SLOTS_MOST Gauge "wasmbay_instance_slots" ["lane"] "Instance slots there are: what the operator asks for, or what the machine holds of it.";

@@ -42,6 +42,8 @@ pub const JOB_ENDS: [&str; 6] = ["done", "retry", "dead", "unbegun", "cut-short"
 
 /// What a job can be at; the label `state`.
 pub const JOB_STATES: [&str; 6] = ["waiting", "ready", "running", "dead", "done", "cancelled"];
+/// How a call on an SQL database can end; the label `result`.
+pub const SQL_RESULTS: [&str; 8] = ["ok", "denied", "quota", "too-large", "busy", "timeout", "invalid", "broken"];
 
 /// The metrics of one plugin. Its series are removed when the last handle goes.
 pub struct PluginMetrics {
@@ -176,6 +178,15 @@ impl PluginMetrics {
         debug_assert!(JOB_STATES.contains(&state), "{state} is not in the list");
         let jobs = i64::try_from(jobs).unwrap_or(i64::MAX);
         self.metrics.families.jobs.with_label_values(&[&self.tenant, &self.plugin, state]).set(jobs);
+    }
+
+    /// Counts a call on an SQL database by how it ended.
+    ///
+    /// # Panics
+    /// In debug builds, on a word that is not one of [`SQL_RESULTS`]: its series would outlive the plugin.
+    pub fn queried(&self, result: &'static str) {
+        debug_assert!(SQL_RESULTS.contains(&result), "{result} is not in the list");
+        self.metrics.families.sql_calls.with_label_values(&[&self.tenant, &self.plugin, result]).inc();
     }
 
     /// Counts work after the response that ended: "done", "failed", "deadline" or "no-permit".

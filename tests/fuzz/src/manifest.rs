@@ -128,11 +128,12 @@ fn written(manifest: &Manifest) -> String {
     put(format!("queue_timeout = {}\nafter_response = {}", time(limits.queue_timeout), time(limits.after_response)));
     put(format!("[instances]\nmax_requests = {}", instances.max_requests));
     put(format!("max_concurrent = {}\nwarm = {}", instances.max_concurrent, instances.warm));
-    let Grants { plugins, http, config, kv, jobs } = grants;
+    let Grants { plugins, http, config, kv, sql, jobs } = grants;
     put(format!("[grants]\nplugins = {}", list(plugins.iter().map(|name| quoted(name)).collect())));
     put(format!("http = {}", list(http.iter().map(|origin| quoted(&origin.to_string())).collect())));
     put(format!("kv = {}", list(kv.iter().map(|store| quoted(store)).collect())));
     put(format!("jobs = {jobs}"));
+    put(format!("sql = {}", list(sql.iter().map(|database| quoted(database)).collect())));
     put("[grants.config]".to_owned());
     for (name, given) in config {
         put(match given {

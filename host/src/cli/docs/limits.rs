@@ -84,6 +84,8 @@ fn the_page_of_limits_is_what_the_code_says() {
     page += "\nOf jobs, in `[jobs]`; `count`, `bytes` and `body` are each tenant's, and can be said for one in `[tenant.NAME.jobs]` \
              (`docs/jobs.md`):\n\n";
     page += &table(["key", "what", "default"], quotas(&settings, "jobs"));
+    page += "\nOf SQL databases, in `[sql]` and `[tenant.NAME.sql]` likewise (`docs/sql.md`):\n\n";
+    page += &table(["key", "what", "default"], quotas(&settings, "sql"));
     page += "\n## What neither sets\n\nFigures that no honest guest meets.\n\n";
     let rows = caps().into_iter().map(|cap| [cap.what.into(), cap.most, cap.past.into(), cap.reason.into()]);
     page += &table(["what", "most", "past it", "why"], rows);

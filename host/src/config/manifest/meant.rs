@@ -188,16 +188,23 @@ fn grants(faults: &mut Faults, written: WrittenGrants) -> Grants {
         }
         http.push(value);
     }
-    let mut kv = Vec::new();
-    for At { value, place } in written.kv.map(|list| list.value).unwrap_or_default() {
-        faults.keep(&place, "grants.kv", names::store(&value));
-        if kv.contains(&value) {
-            faults.add(&place, "grants.kv", Wrong::new(format!("names {value:?} twice")).remedy("remove one"));
-        }
-        kv.push(value);
-    }
+    let kv = stores(faults, "grants.kv", "store", written.kv);
+    let sql = stores(faults, "grants.sql", "database", written.sql);
     let jobs = written.jobs.is_some_and(|jobs| jobs.value);
-    Grants { plugins, http, config: variables(faults, written.config), kv, jobs }
+    Grants { plugins, http, config: variables(faults, written.config), kv, sql, jobs }
+}
+
+/// Names of what the host keeps for the plugin; `what` each of them is.
+fn stores(faults: &mut Faults, key: &str, what: &str, written: Option<At<Vec<At<String>>>>) -> Vec<String> {
+    let mut names = Vec::new();
+    for At { value, place } in written.map(|list| list.value).unwrap_or_default() {
+        faults.keep(&place, key, names::store(what, &value));
+        if names.contains(&value) {
+            faults.add(&place, key, Wrong::new(format!("names {value:?} twice")).remedy("remove one"));
+        }
+        names.push(value);
+    }
+    names
 }
 
 fn variables(faults: &mut Faults, written: Vec<(At<String>, WrittenVariable)>) -> BTreeMap<String, Given> {

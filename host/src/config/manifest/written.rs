@@ -176,6 +176,8 @@ pub(super) struct WrittenGrants {
     pub(super) kv: Key<Vec<At<String>>>,
     /// Whether it may hand jobs to the host, for itself and for the plugins that it may call.
     pub(super) jobs: Key<bool>,
+    /// SQL databases it may open, by name. The plugins of a tenant share them.
+    pub(super) sql: Key<Vec<At<String>>>,
 }
 
 /// Where a variable's value comes from.
@@ -304,9 +306,10 @@ impl WrittenGrants {
             plugins: table.list(faults, "plugins"),
             http: table.list(faults, "http"),
             kv: table.list(faults, "kv"),
+            sql: table.list(faults, "sql"),
             jobs: table.leaf(faults, "jobs"),
         };
-        table.finish(faults, &["sql"]);
+        table.finish(faults, &[]);
         written
     }
 }

@@ -116,6 +116,7 @@ impl Written {
         let compute_nice = self.compute_nice.map(|nice| between("compute_nice", NICE, nice));
         let kv = self.kv.unwrap_or_default().meant(faults, "kv", default.kv);
         let (jobs, job_quota) = self.jobs.unwrap_or_default().meant(faults);
+        let sql = self.sql.unwrap_or_default().meant(faults, "sql", default.sql);
         Settings {
             listen: self.listen.map_or(default.listen, |listen| listen.value),
             admin: self.admin.map_or(default.admin, |admin| admin.value),
@@ -138,8 +139,9 @@ impl Written {
             nameservers: values(self.nameservers),
             outbound_authorities: self.outbound_authorities.map(|file| file.value),
             tls: self.tls.and_then(|tls| tls_files(faults, tls)),
-            tenants: tenants::meant(faults, self.tenant, kv, job_quota),
+            tenants: tenants::meant(faults, self.tenant, (kv, sql, job_quota)),
             kv,
+            sql,
             jobs,
             job_quota,
             state: None,

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    Caps, JobQuota, KeyQuota, Tenant, TenantPlace, defaults, supplies,
+    Caps, JobQuota, KeyQuota, SqlQuota, Tenant, TenantPlace, defaults, supplies,
     written::{WrittenCaps, WrittenTenant},
 };
 use crate::config::{
@@ -18,12 +18,14 @@ use crate::config::{
 /// Shares are compared by division; past this the smaller one would round to nothing.
 const MAX_WEIGHT: u32 = 1000;
 
+/// Of keys, of databases and of jobs.
+type Quotas = (KeyQuota, SqlQuota, JobQuota);
+
 /// Checks every tenant, then each against those before it. The quotas are what holds where one says nothing.
 pub(super) fn meant(
     faults: &mut Faults,
     written: Vec<(At<String>, WrittenTenant)>,
-    kv: KeyQuota,
-    jobs: JobQuota,
+    quotas: Quotas,
 ) -> BTreeMap<String, Tenant> {
     let mut tenants = BTreeMap::new();
     let mut claims = Claims::default();
@@ -31,14 +33,14 @@ pub(super) fn meant(
         let key = format!("tenant.{}", name.value.escape_debug());
         faults.keep(&name.place, &key, names::kebab(&name.value));
         claims.check(faults, &key, &name.value, &tenant);
-        if let Some(tenant) = one(faults, &key, tenant, (kv, jobs)) {
+        if let Some(tenant) = one(faults, &key, tenant, quotas) {
             tenants.insert(name.value, tenant);
         }
     }
     tenants
 }
 
-fn one(faults: &mut Faults, key: &str, written: WrittenTenant, (kv, jobs): (KeyQuota, JobQuota)) -> Option<Tenant> {
+fn one(faults: &mut Faults, key: &str, written: WrittenTenant, (kv, sql, jobs): Quotas) -> Option<Tenant> {
     let weight = written
         .weight
         .map_or(defaults::WEIGHT, |weight| checks::within(faults, &format!("{key}.weight"), (1, MAX_WEIGHT), &weight));
@@ -46,6 +48,7 @@ fn one(faults: &mut Faults, key: &str, written: WrittenTenant, (kv, jobs): (KeyQ
     let supplies = supplies::meant(faults, &format!("{key}."), written.config, written.secrets);
     let kv = written.kv.unwrap_or_default().meant(faults, &format!("{key}.kv"), kv);
     let jobs = written.jobs.unwrap_or_default().meant(faults, &format!("{key}.jobs"), jobs);
+    let sql = written.sql.unwrap_or_default().meant(faults, &format!("{key}.sql"), sql);
     let place = match (written.hosts, written.prefix) {
         (Some(hosts), None) => TenantPlace::Hosts(hosts_of(faults, key, hosts)),
         (None, Some(prefix)) => TenantPlace::Prefix(prefix_of(faults, key, prefix)),
@@ -62,7 +65,7 @@ fn one(faults: &mut Faults, key: &str, written: WrittenTenant, (kv, jobs): (KeyQ
     };
     let folder = written.folder?;
     let folder = faults.keep(&folder.place, &format!("{key}.folder"), names::below(&folder.value))?;
-    Some(Tenant { folder, place, weight, caps, supplies, kv, jobs })
+    Some(Tenant { folder, place, weight, caps, supplies, kv, sql, jobs })
 }
 
 fn hosts_of(faults: &mut Faults, key: &str, written: At<Vec<At<String>>>) -> Vec<String> {

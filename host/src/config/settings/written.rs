@@ -11,6 +11,7 @@ use super::{
     defaults,
     jobs::{WrittenJobs, WrittenTenantJobs},
     keys::WrittenKeys,
+    sql::WrittenSql,
     supplies::{WrittenConfig, WrittenSecrets, WrittenSource},
 };
 use crate::{
@@ -110,6 +111,8 @@ pub(in crate::config) struct Written {
     pub(super) kv: Option<WrittenKeys>,
     /// What the jobs that `grants.jobs` allows may take, and how they run.
     pub(super) jobs: Option<WrittenJobs>,
+    /// What the databases that `grants.sql` names may hold, and what a statement may take.
+    pub(super) sql: Option<WrittenSql>,
     /// Who owns plugins: each tenant has a folder, and host names or a path prefix.
     #[schemars(with = "Option<BTreeMap<String, WrittenTenant>>")]
     pub(super) tenant: Vec<(At<String>, WrittenTenant)>,
@@ -160,6 +163,8 @@ pub(super) struct WrittenTenant {
     pub(super) kv: Option<WrittenKeys>,
     /// What its jobs may take; what is not said is as in the host's own `[jobs]`.
     pub(super) jobs: Option<WrittenTenantJobs>,
+    /// What its databases may hold and take; what is not said is as in the host's own `[sql]`.
+    pub(super) sql: Option<WrittenSql>,
     /// For each plugin, values of variables that its manifest grants it as texts.
     #[schemars(with = "Option<BTreeMap<String, BTreeMap<String, String>>>")]
     pub(super) config: WrittenConfig,
@@ -214,6 +219,7 @@ impl Written {
             tls: top.table(faults, "tls").map(|tls| WrittenTls::read(tls, faults)),
             kv: top.table(faults, "kv").map(|kv| WrittenKeys::read(kv, faults)),
             jobs: top.table(faults, "jobs").map(|jobs| WrittenJobs::read(jobs, faults)),
+            sql: top.table(faults, "sql").map(|sql| WrittenSql::read(sql, faults)),
             config: WrittenConfig::read(&mut top, faults),
             secrets: WrittenSecrets::read(&mut top, faults),
         };
@@ -254,10 +260,11 @@ impl WrittenTenant {
             caps: table.table(faults, "caps").map(|caps| WrittenCaps::read(caps, faults)),
             kv: table.table(faults, "kv").map(|kv| WrittenKeys::read(kv, faults)),
             jobs: table.table(faults, "jobs").map(|jobs| WrittenTenantJobs::read(jobs, faults)),
+            sql: table.table(faults, "sql").map(|sql| WrittenSql::read(sql, faults)),
             config: WrittenConfig::read(&mut table, faults),
             secrets: WrittenSecrets::read(&mut table, faults),
         };
-        table.finish(faults, &["sql", "tls"]);
+        table.finish(faults, &["tls"]);
         written
     }
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use wasmtime::{
     Result,
-    component::{Component, HasData, Linker, Resource, ResourceTable, ResourceTableError},
+    component::{HasData, Linker, Resource, ResourceTable, ResourceTableError},
 };
 
 use self::bindings::{fermyon::spin::key_value as waiting, spin::key_value::key_value as awaited, wasi::keyvalue};
@@ -59,28 +59,6 @@ pub(super) fn link(linker: &mut Linker<State>, wasi_http_03: bool) -> Result<()>
         awaited::add_to_linker::<_, Kept>(linker, State::keeper)?;
     }
     Ok(())
-}
-
-/// By which of the interfaces a component can reach its stores.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Reach {
-    /// By functions that make the whole guest wait.
-    pub(super) sync: bool,
-    /// By functions that are async.
-    pub(super) concurrent: bool,
-}
-
-impl Reach {
-    /// Of this component, by its imports.
-    pub(super) fn of(component: &Component) -> Self {
-        let ty = component.component_type();
-        let imports: Vec<_> = ty.imports(component.engine()).map(|(name, _)| name.to_owned()).collect();
-        let has = |start: &str| imports.iter().any(|name| name.starts_with(start));
-        Self {
-            sync: has("fermyon:spin/key-value@") || has("wasi:keyvalue/"),
-            concurrent: has("spin:key-value/key-value@"),
-        }
-    }
 }
 
 /// What the functions find in a store.

@@ -18,6 +18,7 @@ use wasmbay::{
         http::{Outbound, OutboundSettings},
         jobs::Jobs,
         keys::Keys,
+        sql::Sql,
     },
     config::{Lane, Manifest, TenantPlace},
     failure::{Code, Failure},
@@ -81,6 +82,7 @@ impl House {
             supply: Supply::default(),
             jobs: Jobs::none(),
             keys: Keys::new(Path::new("/nonexistent"), []),
+            sql: Sql::new(Path::new("/nonexistent"), []),
         };
         let engines = Engines::new(&settings, &lanes, ways).expect("the pools fit");
         drop(_inside);

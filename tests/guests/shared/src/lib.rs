@@ -4,6 +4,7 @@ pub mod busy;
 pub mod files;
 pub mod json;
 pub mod reach;
+pub mod sql;
 mod target;
 
 pub use target::Target;

@@ -1,7 +1,9 @@
-//! Variables and keys through Spin's SDK of WASI 0.2: the last segment of the path names what is done.
+//! Variables, keys and databases through Spin's SDK of WASI 0.2: the last segment of the path names what is done.
 //!
 //! `variable?name=`; `get?store=&key=`, `set?store=&key=&value=[&bytes=]`, `delete?store=&key=`, `exists?store=&key=`,
-//! `keys?store=`, `fill?store=&n=&bytes=[&from=]`, `open?store=&n=`.
+//! `keys?store=`, `fill?store=&n=&bytes=[&from=]`, `open?store=&n=`; those of [`sqlite`].
+
+mod sqlite;
 
 use shared::Target;
 use spin_sdk::{
@@ -19,6 +21,14 @@ fn handle(request: Request) -> impl IntoResponse {
         "" | "hello" => (200, "hello from Spin's SDK of 0.2".to_owned()),
         "variable" => match variables::get(&target.text("name").unwrap_or_default()) {
             Ok(value) => (200, value),
+            Err(error) => (500, format!("{error:?}")),
+        },
+        "sqlite3" => match sqlite::third(&target) {
+            Ok(text) => (200, text),
+            Err(error) => (500, format!("{error:?}")),
+        },
+        name if name.starts_with("sqlite-") => match sqlite::answer(&target) {
+            Ok(text) => (200, text),
             Err(error) => (500, format!("{error:?}")),
         },
         _ => match keys(&target) {

@@ -1,8 +1,10 @@
-//! Variables and keys through Spin's SDK of WASI 0.3: the last segment of the path names what is done.
+//! Variables, keys and databases through Spin's SDK of WASI 0.3: the last segment of the path names what is done.
 //!
 //! `variable?name=`, `config?name=`, `configs`; `get?store=&key=`, `set?store=&key=&value=[&bytes=]`,
 //! `delete?store=&key=`, `exists?store=&key=`, `keys?store=`, `fill?store=&n=&bytes=[&from=]`, `pairs?store=&n=`,
-//! `increment?store=&key=&by=[&n=]`, `swap?store=&key=&value=[&meanwhile=]`, `pages?store=`.
+//! `increment?store=&key=&by=[&n=]`, `swap?store=&key=&value=[&meanwhile=]`, `pages?store=`; those of [`sqlite`].
+
+mod sqlite;
 
 use shared::Target;
 use spin_sdk::{
@@ -33,6 +35,7 @@ async fn answer(target: &Target) -> Result<String, String> {
         "config" => format!("{:?}", config::get(&name)),
         "configs" => format!("{:?}", config::get_all()),
         "increment" | "swap" | "pages" => bucket(target).map_err(|error| format!("{error:?}"))?,
+        name if name.starts_with("sqlite-") => sqlite::answer(target).await.map_err(|error| format!("{error:?}"))?,
         _ => keys(target).await.map_err(|error| format!("{error:?}"))?,
     })
 }

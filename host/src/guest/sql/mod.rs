@@ -1,0 +1,99 @@
+//! The interfaces through which a guest asks SQL databases.
+
+mod sqlite;
+
+use std::sync::Arc;
+
+use wasmtime::{
+    Result,
+    component::{HasData, Linker, Resource, ResourceTable},
+};
+
+use super::{
+    call::{Desk, Errand},
+    state::State,
+};
+use crate::{
+    capability::{Granted, sql::Connection},
+    store::sql::Refusal,
+};
+
+/// Databases that the guests of one instance may have open at once.
+pub(super) const MOST_OPEN: usize = 64;
+
+/// Links all of them; those with functions that are async to engines that know such.
+pub(super) fn link(linker: &mut Linker<State>, wasi_http_03: bool) -> Result<()> {
+    sqlite::link(linker, wasi_http_03)
+}
+
+/// What the functions find in a store.
+pub(super) struct Client<'a> {
+    pub(super) table: &'a mut ResourceTable,
+    pub(super) granted: &'a Granted,
+    pub(super) desk: &'a Arc<Desk>,
+    /// Held once for each database that is open, beside here.
+    pub(super) open: &'a mut Option<Arc<()>>,
+}
+
+/// Stands for [`Client`] where a type without a lifetime is wanted.
+struct Asked;
+
+impl HasData for Asked {
+    type Data<'a> = Client<'a>;
+}
+
+/// Why a guest gets no connection.
+enum Trouble {
+    Denied,
+    Other(String),
+}
+
+/// What a guest is told by a function that would make all requests in its instance wait.
+const STALLS: &str = "this function would hold up the other requests of this instance: call its async form, or set \
+    instances.max_concurrent = 1";
+
+/// What start code is told: a plugin that is only tried out, by `wasmbay check` for one, must not write to anything.
+const TOO_EARLY: &str = "no database can be opened before there is a request";
+
+impl Client<'_> {
+    fn open(&mut self, database: &str) -> Result<Resource<Connection>, Trouble> {
+        let errand = self.desk.errand();
+        if errand.is_nobodys() {
+            return Err(Trouble::Other(TOO_EARLY.to_owned()));
+        }
+        let open = self.open.get_or_insert_default();
+        if Arc::strong_count(open) > MOST_OPEN {
+            return Err(Trouble::Other(format!("{MOST_OPEN} databases are open, and no more may be: drop some")));
+        }
+        let connection = self.granted.databases.open(&self.granted.plugin, database, open).map_err(|denied| {
+            errand.queried("denied");
+            errand.tell("denied", &denied);
+            Trouble::Denied
+        })?;
+        self.table.push(connection).map_err(|error| Trouble::Other(error.to_string()))
+    }
+
+    /// The same for a function that makes the guest wait.
+    fn open_sync(&mut self, database: &str) -> Result<Resource<Connection>, Trouble> {
+        match self.granted.shared {
+            true => Err(Trouble::Other(STALLS.to_owned())),
+            false => self.open(database),
+        }
+    }
+
+    /// A handle, and the request it works for.
+    fn opened(&self, handle: &Resource<Connection>) -> Result<(Connection, Arc<Errand>)> {
+        Ok((self.table.get(handle)?.clone(), self.desk.errand()))
+    }
+
+    fn close(&mut self, handle: Resource<Connection>) -> Result<()> {
+        self.table.delete(handle)?;
+        Ok(())
+    }
+}
+
+/// What a guest is told of a call that has ended, which is counted.
+fn told<T, E: From<Refusal>>(errand: &Errand, answer: Result<T, Refusal>) -> Result<T, E> {
+    errand.queried(answer.as_ref().map_or_else(Refusal::name, |_| "ok"));
+    answer.map_err(E::from)
+}
