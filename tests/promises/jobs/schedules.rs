@@ -31,7 +31,9 @@ async fn what_was_missed_is_one_run_and_a_restart_makes_no_other() {
                 looks.tick().await;
             }
         };
-        timeout(HANG, wait).await.expect("it is seen to");
+        if timeout(HANG, wait).await.is_err() {
+            panic!("round {round} is not seen to: {}", ask_admin(&house, "/jobs").await);
+        }
         let last = enqueue(&house, "a", "a/a/hello", "").await;
         until(&house, &last, "done").await;
         assert!(house.host.drain(Duration::from_secs(10)).await);
