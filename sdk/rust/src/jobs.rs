@@ -197,8 +197,12 @@ mod tests {
 
     #[test]
     fn a_refusal_has_its_kind_and_the_hosts_words() {
-        for (status, kind) in [(403, FetchFailure::Denied), (429, FetchFailure::Full), (507, FetchFailure::Full), (409, FetchFailure::Invalid)]
-        {
+        for (status, kind) in [
+            (403, FetchFailure::Denied),
+            (429, FetchFailure::Full),
+            (507, FetchFailure::Full),
+            (409, FetchFailure::Invalid),
+        ] {
             assert_eq!(failure(StatusCode::from_u16(status).expect("a status")), kind);
         }
         assert!(Job::new("p", "/").key("a\nb").wrong.is_some());
