@@ -32,7 +32,7 @@ pub(crate) const HOST: &str = "jobs.wasmbay.internal";
 /// }
 ///
 /// #[post("/confirm")]
-/// async fn confirm(headers: Headers, Json(id): Json<u64>) -> Result<StatusCode> {
+/// async fn confirm(headers: HeaderMap, Json(id): Json<u64>) -> Result<StatusCode> {
 ///     // Jobs run at least once: whoever must not do it twice asks whether this key was seen to.
 ///     let _key = headers.get("wasmbay-job-key");
 ///     log::info!("confirming order {id}");

@@ -183,7 +183,6 @@ impl Jobs {
         Ok(Ok((result, accepted(&taken))))
     }
 
-    #[expect(clippy::type_complexity, reason = "three things that belong to one moment")]
     fn asked(&self, caller: &Caller, request: &Request<Body>) -> Result<(Asked, &Store, &(JobQuota, Semaphore)), No> {
         granted(caller)?;
         let asked = Asked::read(request, self.0.deadline)?;
