@@ -131,6 +131,9 @@ mod tests {
         let fives = cron("*/5 * * * *", "UTC");
         assert_eq!(fives.after(ms("2026-01-01T00:05:00Z")), Some(ms("2026-01-01T00:10:00Z")));
         assert!(cron("@daily", "UTC").after(0).is_some());
+        let halves = cron("0 0 1 1,7 *", "UTC");
+        assert_eq!(halves.after(ms("2025-11-22T10:00:00Z")), Some(ms("2026-01-01T00:00:00Z")));
+        assert_eq!(halves.until(ms("2026-11-23T10:00:00.5Z")), Some(ms("2026-07-01T00:00:00Z")));
     }
 
     #[test]

@@ -32,7 +32,7 @@ pub(crate) const HOST: &str = "jobs.wasmbay.internal";
 /// }
 ///
 /// #[post("/confirm")]
-/// async fn confirm(headers: Headers, Json(id): Json<u64>) -> Result<StatusCode> {
+/// async fn confirm(headers: HeaderMap, Json(id): Json<u64>) -> Result<StatusCode> {
 ///     // Jobs run at least once: whoever must not do it twice asks whether this key was seen to.
 ///     let _key = headers.get("wasmbay-job-key");
 ///     log::info!("confirming order {id}");
@@ -197,8 +197,12 @@ mod tests {
 
     #[test]
     fn a_refusal_has_its_kind_and_the_hosts_words() {
-        for (status, kind) in [(403, FetchFailure::Denied), (429, FetchFailure::Full), (507, FetchFailure::Full), (409, FetchFailure::Invalid)]
-        {
+        for (status, kind) in [
+            (403, FetchFailure::Denied),
+            (429, FetchFailure::Full),
+            (507, FetchFailure::Full),
+            (409, FetchFailure::Invalid),
+        ] {
             assert_eq!(failure(StatusCode::from_u16(status).expect("a status")), kind);
         }
         assert!(Job::new("p", "/").key("a\nb").wrong.is_some());

@@ -80,3 +80,15 @@ async fn a_host_whose_plugins_have_no_jobs_makes_no_file() -> anyhow::Result<()>
     assert!(!data.path().join("jobs.sqlite").exists());
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_author_tries_out_is_kept_apart_from_what_is_served() {
+    let upstream = Upstream::with_text("ok").await;
+    let (dir, data) = (TempDir::new().expect("a folder"), TempDir::new().expect("a folder"));
+    caller("a", "io", "http02.wasm", &upstream).write(dir.path()).expect("written");
+    let house = House::in_mode(wasmbay::host::Mode::Dev, with("", data.path()), dir).await;
+    house.settled().await;
+    let id = enqueue(&house, "a", "a/a/hello", "").await;
+    until(&house, &id, "done").await;
+    assert!(data.path().join("dev/jobs.sqlite").exists() && !data.path().join("jobs.sqlite").exists());
+}

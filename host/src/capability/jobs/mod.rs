@@ -287,3 +287,25 @@ fn refusal(no: &No, plugin: &str) -> Response<Body> {
     response.extensions_mut().insert(Refused(why));
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_a_problem_that_says_when_to_come_again() {
+        for (no, status, retry) in [
+            (No::from(Refusal::Count(3, 1)), 429, true),
+            (No::from(Refusal::Bytes(3)), 507, true),
+            (No::from(Refusal::Key("X".to_owned())), 409, false),
+            (closed(), 503, true),
+            (No::invalid("no"), 400, false),
+        ] {
+            let response = refusal(&no, "p");
+            assert_eq!(response.status().as_u16(), status);
+            assert_eq!(response.headers().contains_key(header::RETRY_AFTER), retry, "{status}");
+            assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
+            assert!(response.extensions().get::<Refused>().is_some_and(|why| why.0.starts_with(&no.detail)));
+        }
+    }
+}

@@ -1,8 +1,8 @@
 //! The operator's caps laid over a manifest, and where they bite.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
-use super::Manifest;
+use super::{Limits, Manifest};
 use crate::{
     config::Caps,
     units::{ByteSize, Interval},
@@ -53,18 +53,34 @@ impl Manifest {
         }
         let most = caps.max_concurrent;
         lower(&mut notes, "limits.max_concurrent", &mut limits.max_concurrent, most, "caps.max_concurrent");
-        let jobs = &mut manifest.job_limits;
-        let mut cpu = Interval(jobs.cpu);
-        lower(&mut notes, "jobs.cpu", &mut cpu, caps.cpu.map(Interval), "caps.cpu");
-        jobs.cpu = cpu.0;
-        let mut timeout = Interval(jobs.timeout);
-        lower(&mut notes, "jobs.timeout", &mut timeout, caps.timeout.map(Interval), "caps.timeout");
-        jobs.timeout = timeout.0;
-        jobs.memory = manifest.limits.memory;
+        manifest.cap_jobs(&self.limits, caps, &mut notes);
         // More than are served at once would only wait.
         let warm = &mut manifest.instances.warm;
         lower(&mut notes, "instances.warm", warm, most, "caps.max_concurrent");
         (manifest, notes)
+    }
+
+    /// The same for jobs, with notes of their own for what `[jobs]` asks for beyond `[limits]`. `asked` is what that asks for.
+    fn cap_jobs(&mut self, asked: &Limits, caps: &Caps, notes: &mut Vec<CapNote>) {
+        let (jobs, limits) = (&mut self.job_limits, &self.limits);
+        let mut time = |key, time: &mut Duration, asked, given, cap: Option<Duration>, by| {
+            if *time == asked {
+                *time = given;
+            }
+            let mut written = Interval(*time);
+            lower(notes, key, &mut written, cap.map(Interval), by);
+            *time = written.0;
+        };
+        time("jobs.cpu", &mut jobs.cpu, asked.cpu, limits.cpu, caps.cpu, "caps.cpu");
+        time("jobs.timeout", &mut jobs.timeout, asked.timeout, limits.timeout, caps.timeout, "caps.timeout");
+        if jobs.fuel == asked.fuel {
+            jobs.fuel = limits.fuel;
+        }
+        if let Some(fuel) = &mut jobs.fuel {
+            lower(notes, "jobs.fuel", fuel, caps.fuel, "caps.fuel");
+        }
+        jobs.memory = limits.memory;
+        jobs.max_concurrent = jobs.max_concurrent.min(limits.max_concurrent);
     }
 }
 

@@ -6,6 +6,7 @@ use std::{
     fs, io,
     os::unix::fs::DirBuilderExt as _,
     path::Path,
+    time::Duration,
 };
 
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
@@ -169,6 +170,8 @@ impl File {
         let folder = path.parent().expect("a file lies in a folder");
         fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         let mut connection = Connection::open(path)?;
+        // Who else has it open keeps it: waiting for that would only make others wait.
+        connection.busy_timeout(Duration::ZERO)?;
         connection.execute_batch(SETTINGS)?;
         connection.set_prepared_statement_cache_capacity(64);
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
