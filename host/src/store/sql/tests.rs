@@ -153,11 +153,9 @@ async fn a_session_that_ends_in_whatever_way_leaves_nothing_behind() {
     drop(first);
     assert_eq!(house.tenant.seats.available_permits(), 15);
     drop(rows);
-    // It waits for the lock at most for as long as the other is being set back.
-    let begun = Instant::now();
+    // The lock comes free as the other is set back: else this would be refused.
     let second = house.session("main").await;
     ask(&second, "INSERT INTO t VALUES (4)").await.expect("nobody has the lock");
-    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
     assert_eq!(number(&second, "SELECT count(*) FROM t").await, 1, "the first three are gone");
     drop(second);
     // The same connection, as if it were new.
