@@ -128,9 +128,9 @@ struct Built {
 impl Built {
     fn ensure(place: &Place, steps: &Steps, toolchain: &Toolchain) -> anyhow::Result<Self> {
         let guests = test_guests::ensure(place, steps, toolchain)?;
-        let plugins = plugins::build(place, steps, toolchain, Build::Shared)?;
-        let readme = readme::build(place, steps, toolchain)?;
         let languages = languages::ensure(place, steps, toolchain)?;
+        let plugins = plugins::build(place, steps, toolchain, Build::Shared(&languages))?;
+        let readme = readme::build(place, steps, toolchain)?;
         let python = python::ensure(place, steps)?;
         Ok(Self { guests, plugins, readme, languages, python })
     }
