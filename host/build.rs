@@ -52,7 +52,7 @@ fn main() -> Result<()> {
 fn sdk() -> Result<String> {
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR").context("cargo sets CARGO_MANIFEST_DIR")?).join("../sdk");
     let mut list = String::from("&[\n");
-    for folder in ["templates", "js", "python", "rust"] {
+    for folder in ["templates", "go", "js", "python", "rust"] {
         let folder = root.join(folder);
         println!("cargo::rerun-if-changed={}", folder.display());
         let mut files = Vec::new();

@@ -46,7 +46,8 @@ async fn the_plugin_that_the_readme_shows_works_as_it_is_shown() {
     assert_eq!((answer.status.as_u16(), answer.text()), (200, "hello, a reader\n"), "{:?}", house.faults());
 }
 
-fn copy(from: &Path, to: &Path) -> io::Result<()> {
+/// Copies what a deployment needs of a plugin.
+pub(crate) fn copy(from: &Path, to: &Path) -> io::Result<()> {
     let manifest = fs::read_to_string(from.join("plugin.toml"))?;
     let component = manifest.lines().find_map(|line| line.strip_prefix("component = \"")?.strip_suffix('"'));
     let component = component.expect("a manifest names its component");

@@ -4,6 +4,7 @@
 //! them.
 
 pub(crate) mod author;
+mod go;
 
 use author::{Author, Failing, Language};
 use bytes::Bytes;

@@ -18,7 +18,10 @@ use tokio::{
     process::{Child, Command},
     time::{interval, timeout},
 };
-use wasmbay_tests::client::{Connection, HANG, Protocol, Sent};
+use wasmbay_tests::{
+    client::{Connection, HANG, Protocol, Sent},
+    house::Plugin,
+};
 
 use crate::python;
 
@@ -129,6 +132,11 @@ impl Author {
         Ok(fs::write(self.plugin.join(file), text)?)
     }
 
+    /// Puts another plugin into the folder that is served.
+    pub(crate) fn puts_beside(&self, other: &Plugin) -> anyhow::Result<()> {
+        other.write(self.dir.path())
+    }
+
     /// `wasmbay serve`.
     pub(crate) async fn serves(&self) -> anyhow::Result<Host> {
         let (any, data) = ("127.0.0.1:0", data());
@@ -150,6 +158,8 @@ impl Author {
         let folders = [toolchains.join("bin")].into_iter().chain(env::split_paths(&path));
         let path: OsString = env::join_paths(folders).expect("folders of a PATH");
         command.env("PATH", path).env("PYTHONPATH", toolchains.join("python"));
+        // Where the tests' own servers are.
+        command.env("WASMBAY_PRIVATE_NETWORKS", "127.0.0.1");
         // Go fetches another Go otherwise, when a module asks for one.
         command.env("GOTOOLCHAIN", "local").env("GOFLAGS", "-mod=mod").env("GOPROXY", "off");
         if let Ok(rust) = toolchains.join("rust").canonicalize() {

@@ -35,7 +35,7 @@ pub(crate) fn applications() -> PathBuf {
 }
 
 /// Settings with room for interpreters.
-fn roomy() -> Settings {
+pub(crate) fn roomy() -> Settings {
     Settings { max_memory: ByteSize(128 << 20), io_instances: 16, compute_instances: 16, ..settings() }
 }
 
@@ -54,7 +54,7 @@ fn write(dir: &TempDir, application: &str, lane: &str, lines: &str) {
 }
 
 /// Serves a folder of Python plugins.
-async fn open(settings: Settings, mode: Mode, dir: TempDir) -> House {
+pub(crate) async fn open(settings: Settings, mode: Mode, dir: TempDir) -> House {
     let _alone = COMPILING.lock().await;
     let started = Host::start(&settings, dir.path(), mode, false).await.expect("the host starts");
     let Started::Serving(host) = started else { panic!("only a strict host refuses to serve") };

@@ -5,6 +5,7 @@ mod fuzz;
 mod guests;
 mod kept;
 mod languages;
+mod peers;
 mod place;
 mod plugins;
 mod python;

@@ -22,14 +22,20 @@ const SDK: &str = "\"../../sdk/rust\"";
 /// What builds plugins in Python, as their commands name it.
 const PYTHON_SDK: &str = "sdk/python";
 
+/// What builds plugins in Go, as their commands name it.
+const GO: &str = "go build";
+
+/// The package that plugins in Go may be made with.
+const GO_SDK: &str = "sdk/go";
+
 /// Which folder cargo builds plugins in.
 #[derive(Clone, Copy, PartialEq)]
-pub(crate) enum Build {
+pub(crate) enum Build<'a> {
     /// Each plugin's own, where `wasmbay dev` goes on building it.
     InPlace,
     /// One folder of the cache, so that a fresh clone compiles nothing that any other has compiled; the finished
-    /// component is put where the manifest says.
-    Shared,
+    /// component is put where the manifest says. The folder is that of the fetched languages.
+    Shared(&'a Path),
 }
 
 /// Runs the build command of every plugin under `plugins/`, unless its component is known. Answers that folder.
@@ -37,23 +43,25 @@ pub(crate) enum Build {
 /// # Errors
 ///
 /// A manifest that cannot be read, a build that fails, or one that leaves no component.
-pub(crate) fn build(place: &Place, steps: &Steps, toolchain: &Toolchain, build: Build) -> anyhow::Result<PathBuf> {
+pub(crate) fn build(place: &Place, steps: &Steps, toolchain: &Toolchain, build: Build<'_>) -> anyhow::Result<PathBuf> {
     let folder = place.root.join("plugins");
     steps.step("example plugins", |step| {
         let kept = Kept { place, step, toolchain };
         for plugin in folders_of(&folder)? {
             step.say(&plugin.file_name().unwrap_or_default().to_string_lossy());
             let (component, command) = read(&plugin.join("plugin.toml"))?;
-            if build == Build::InPlace && command.as_ref().is_some_and(|it| it.contains(PYTHON_SDK)) && !has_python() {
-                step.keep(&format!("{} is left out: it takes Python 3.11 or later with pip", plugin.display()));
+            if build == Build::InPlace
+                && let Some(lacking) = command.as_deref().and_then(lacking)
+            {
+                step.keep(&format!("{} is left out: it takes {lacking}", plugin.display()));
                 continue;
             }
-            let shared = component.strip_prefix(OWN_TARGET).filter(|_| build == Build::Shared);
+            let shared = component.strip_prefix(OWN_TARGET).filter(|_| build != Build::InPlace);
             match (command, shared) {
                 (Some(command), Some(built)) if command.contains(IN_PLACE) => {
                     build_shared(&kept, &plugin, &command, built)?;
                 }
-                (Some(command), Some(built)) => build_kept(&kept, &plugin, &command, built)?,
+                (Some(command), Some(built)) => build_kept(&kept, build, &plugin, &command, built)?,
                 (Some(command), None) => run(&kept, &plugin, &command)?,
                 (None, _) => {}
             }
@@ -81,22 +89,37 @@ fn build_shared(kept: &Kept, plugin: &Path, command: &str, built: &str) -> anyho
 
 /// Builds where the manifest says by something other than cargo, and keeps the component, whose path in the plugin's target
 /// folder is `built`.
-fn build_kept(kept: &Kept, plugin: &Path, command: &str, built: &str) -> anyhow::Result<()> {
+fn build_kept(kept: &Kept, build: Build<'_>, plugin: &Path, command: &str, built: &str) -> anyhow::Result<()> {
     let to = plugin.join(OWN_TARGET).join(built);
-    let builder = kept.place.root.join(PYTHON_SDK);
-    let uses: &[&Path] = if command.contains(PYTHON_SDK) { &[&builder] } else { &[] };
-    let folder = kept.folder("plugins", plugin, uses, |folder, _| {
-        run(kept, plugin, command)?;
+    let uses = [(PYTHON_SDK, PYTHON_SDK), (GO, GO_SDK)].into_iter().filter(|(word, _)| command.contains(word));
+    let uses = uses.map(|(_, folder)| kept.place.root.join(folder)).collect::<Vec<_>>();
+    let uses = uses.iter().map(PathBuf::as_path).collect::<Vec<_>>();
+    let folder = kept.folder("plugins", plugin, &uses, |folder, _| {
+        let mut shell = Command::new("sh");
+        if let Build::Shared(languages) = build {
+            let path = std::env::var_os("PATH").unwrap_or_default();
+            let folders = std::iter::once(languages.join("bin")).chain(std::env::split_paths(&path));
+            // Go fetches another Go otherwise, when a module asks for one.
+            shell.env("PATH", std::env::join_paths(folders)?).env("GOTOOLCHAIN", "local").env("GOPROXY", "off");
+        }
+        kept.run(shell.arg("-c").arg(command).current_dir(plugin))?;
         fs::copy(&to, folder.join("component")).with_context(|| format!("{} was not built", to.display()))?;
         Ok(())
     })?;
     place_file(&folder.join("component"), &to).with_context(|| format!("cannot write {}", to.display()))
 }
 
-/// Whether this machine has what builds plugins in Python. Only their own tests cannot go without.
-fn has_python() -> bool {
-    let look = "import pip, sys; sys.exit(sys.version_info < (3, 11))";
-    Command::new("python3").args(["-c", look]).output().is_ok_and(|looked| looked.status.success())
+/// What this machine has not that a command takes: only the plugin's own tests cannot go without.
+fn lacking(command: &str) -> Option<&'static str> {
+    let runs = |command: &mut Command| command.output().is_ok_and(|looked| looked.status.success());
+    let python = "import pip, sys; sys.exit(sys.version_info < (3, 11))";
+    if command.contains(PYTHON_SDK) && !runs(Command::new("python3").args(["-c", python])) {
+        Some("Python 3.11 or later with pip")
+    } else if command.contains(GO) && !runs(Command::new("go").arg("version")) {
+        Some("Go 1.24 or later")
+    } else {
+        None
+    }
 }
 
 /// Whether a plugin is made with the SDK, whose sources are then its own as well.

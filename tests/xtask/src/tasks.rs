@@ -7,7 +7,7 @@ use anyhow::Context;
 use crate::{
     command::quoted,
     fuzz::{self, Soak},
-    guests as test_guests, languages,
+    guests as test_guests, languages, peers,
     place::Place,
     plugins::{self, Build},
     python, readme, sdk,
@@ -97,6 +97,9 @@ pub(crate) fn bench(place: &Place, steps: &Steps, args: &[String]) -> anyhow::Re
     let built = Built::ensure(place, steps, &toolchain)?;
     steps.command("host and bench (as shipped)", &place.root, cargo(place).args(BUILD_DIST))?;
     let mut bench = Command::new(place.target.join("dist/wasmbay-bench"));
+    if args.first().is_some_and(|name| name == "languages") {
+        bench.env("WASMBAY_PEERS", peers::ensure(place, steps)?);
+    }
     become_program(bench.args(args).envs(built.variables(place, "dist")).current_dir(&place.root))
 }
 
@@ -128,9 +131,9 @@ struct Built {
 impl Built {
     fn ensure(place: &Place, steps: &Steps, toolchain: &Toolchain) -> anyhow::Result<Self> {
         let guests = test_guests::ensure(place, steps, toolchain)?;
-        let plugins = plugins::build(place, steps, toolchain, Build::Shared)?;
-        let readme = readme::build(place, steps, toolchain)?;
         let languages = languages::ensure(place, steps, toolchain)?;
+        let plugins = plugins::build(place, steps, toolchain, Build::Shared(&languages))?;
+        let readme = readme::build(place, steps, toolchain)?;
         let python = python::ensure(place, steps)?;
         Ok(Self { guests, plugins, readme, languages, python })
     }

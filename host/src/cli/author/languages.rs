@@ -45,7 +45,7 @@ impl Language {
             Self::C => &[("templates/c/", "")],
             Self::Zig => &[("templates/zig/", "")],
             Self::AssemblyScript => &[("templates/assemblyscript/", "")],
-            Self::Go => &[("templates/go/", "")],
+            Self::Go => &[("templates/go/", ""), ("go/", "wasmbay/")],
             Self::JavaScript => &[("templates/javascript/", ""), ("js/", "wasmbay/")],
             Self::TypeScript => &[("templates/typescript/", ""), ("js/", "wasmbay/")],
             Self::Python => &[("templates/python/", ""), ("python/", "wasmbay/")],

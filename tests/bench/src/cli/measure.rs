@@ -9,7 +9,7 @@ use crate::{
     report::{Document, markdown},
     scale::Scale,
     scenario::Scenario,
-    stand::{Bench, Places},
+    stand::{Bench, Languages, Places},
 };
 
 /// Where figures that count are kept: beside the source they were measured by.
@@ -42,6 +42,15 @@ pub(crate) struct Options {
     /// The folder of example plugins, built
     #[arg(long, env = "WASMBAY_PLUGINS", value_name = "DIR")]
     plugins: PathBuf,
+    /// The folder of fetched toolchains; `languages` needs it and the two below
+    #[arg(long, env = "WASMBAY_LANGUAGES", value_name = "DIR")]
+    languages: Option<PathBuf>,
+    /// The folder of Python applications for tests
+    #[arg(long, env = "WASMBAY_PYTHON", value_name = "DIR")]
+    python: Option<PathBuf>,
+    /// The folder of servers to measure beside
+    #[arg(long, env = "WASMBAY_PEERS", value_name = "DIR")]
+    peers: Option<PathBuf>,
 }
 
 /// The cases of a scenario, for its help.
@@ -57,8 +66,14 @@ pub(crate) fn cases(scenario: Scenario) -> String {
 /// When an option names nothing that exists, the control does not start, or the results cannot be written.
 pub(crate) fn run(scenario: Scenario, options: &Options) -> anyhow::Result<ExitCode> {
     check(scenario, options)?;
-    let places =
-        Places { host: options.host.clone(), guests: options.guests.clone(), plugins: options.plugins.clone() };
+    let languages = match (&options.languages, &options.python, &options.peers) {
+        (Some(toolchains), Some(python), Some(peers)) => {
+            Some(Languages { toolchains: toolchains.clone(), python: python.clone(), peers: peers.clone() })
+        }
+        _ => None,
+    };
+    let (host, guests, plugins) = (options.host.clone(), options.guests.clone(), options.plugins.clone());
+    let places = Places { host, guests, plugins, languages };
     let mut scale = if options.quick { Scale::QUICK } else { Scale::FULL };
     scale.rounds = options.rounds.map_or(scale.rounds, usize::from);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -40,6 +40,9 @@ enum Command {
     /// Each attack by a client: what it costs the host, against what it costs the client
     #[command(after_help = measure::cases(Scenario::Hostile))]
     Hostile(measure::Options),
+    /// Each language's plugin: built, fresh and reused, beside FastAPI under uvicorn and workerd
+    #[command(after_help = measure::cases(Scenario::Languages))]
+    Languages(measure::Options),
     /// Send load to one address and print what came of it as JSON
     Load(load::Options),
     /// Serve /hello, /clock?ms=, /primes/blocking?n= and /primes/pool?n= natively, without a sandbox
@@ -64,6 +67,7 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
         Command::Lanes(options) => measure::run(Scenario::Lanes, &options),
         Command::Swap(options) => measure::run(Scenario::Swap, &options),
         Command::Hostile(options) => measure::run(Scenario::Hostile, &options),
+        Command::Languages(options) => measure::run(Scenario::Languages, &options),
         Command::Load(options) => load::run(&options).map(|()| ExitCode::SUCCESS),
         Command::Control { listen, nice } => control::serve(listen, nice).map(|()| ExitCode::SUCCESS),
     }
@@ -87,7 +91,7 @@ mod tests {
     fn the_command_line_is_sound_and_teaches() {
         Arguments::command().debug_assert();
         let help = Arguments::command().render_long_help().to_string();
-        for word in ["lanes", "swap", "hostile", "load", "control", "Examples:", "Exit code"] {
+        for word in ["lanes", "swap", "hostile", "languages", "load", "control", "Examples:", "Exit code"] {
             assert!(help.contains(word), "{word} is missing from:\n{help}");
         }
     }

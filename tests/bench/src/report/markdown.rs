@@ -15,8 +15,28 @@ pub(crate) fn markdown(document: &Document) -> String {
     if document.quick {
         text.push_str("\nA quick run: sizes and times of a smoke test, no record.\n");
     }
+    if !document.side_by_side.is_empty() {
+        text.push_str(&side_by_side(document));
+    }
     document.sections.iter().for_each(|part| text.push_str(&section(part)));
     text
+}
+
+/// A row for each section, a column for each of these figures.
+fn side_by_side(document: &Document) -> String {
+    let row = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
+    let names = document.side_by_side;
+    let head = row(std::iter::once("").chain(names.iter().copied()).map(str::to_owned).collect());
+    let rule = row(vec!["---".to_owned(); names.len() + 1]);
+    let cell = |section: &Section, name: &str| {
+        let found = section.figures.iter().find(|figure| figure.spec.name == name);
+        found.map_or_else(String::new, |found| figure(found)[1].clone())
+    };
+    let rows = document.sections.iter().map(|section| {
+        let cells = names.iter().map(|name| cell(section, name));
+        row(std::iter::once(section.case.to_owned()).chain(cells).collect())
+    });
+    format!("\n{head}{rule}{}", rows.collect::<String>())
 }
 
 fn place(system: &System, date: &str) -> String {
@@ -147,6 +167,21 @@ mod tests {
             assert!(text.contains(row), "{text}");
         }
         assert!(text.contains("Rounds: 1, of them void: 0") && text.contains("100 / 101"), "{text}");
+    }
+
+    #[test]
+    fn sections_stand_side_by_side_with_gaps_where_a_figure_is_missing() {
+        let round = |name, value| Round { controls: [1.0; 2], void: false, sample: [(name, value)].into() };
+        let sections = vec![
+            Section::new("rust", "Rust.", &[shown("size", "MiB")], vec![round("size", 0.2)]),
+            Section::new("native", "Native.", &[shown("rate", "req/s")], vec![round("rate", 150_000.0)]),
+        ];
+        let system = System::read(None);
+        let side_by_side = &["size", "rate"];
+        let document = Document { scenario: "x", date: String::new(), system, quick: false, side_by_side, sections };
+        let table =
+            "|  | size | rate |\n| --- | --- | --- |\n| rust | 0.2 MiB |  |\n| native |  | 150\u{202f}000 req/s |\n";
+        assert!(markdown(&document).contains(table), "{}", markdown(&document));
     }
 
     #[test]

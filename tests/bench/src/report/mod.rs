@@ -28,6 +28,9 @@ pub(crate) struct Document {
     pub(crate) system: System,
     /// Whether it ran at the size of a smoke test.
     pub(crate) quick: bool,
+    /// The figures of which a table of all sections is made.
+    #[serde(skip)]
+    pub(crate) side_by_side: &'static [&'static str],
     /// In the order they ran.
     pub(crate) sections: Vec<Section>,
 }

@@ -4,6 +4,7 @@ mod calibrate;
 mod collected;
 mod hostile;
 mod lanes;
+mod languages;
 mod swap;
 
 use std::future::Future;
@@ -25,6 +26,8 @@ pub(crate) enum Scenario {
     Swap,
     /// What attacks cost, and how soon they meet their limits.
     Hostile,
+    /// Each language's plugin, beside other servers.
+    Languages,
 }
 
 impl Scenario {
@@ -34,6 +37,7 @@ impl Scenario {
             Self::Lanes => lanes::CASES,
             Self::Swap => &[swap::CASE],
             Self::Hostile => hostile::CASES,
+            Self::Languages => languages::CASES,
         }
     }
 
@@ -42,6 +46,15 @@ impl Scenario {
             Self::Lanes => "lanes",
             Self::Swap => "swap",
             Self::Hostile => "hostile",
+            Self::Languages => "languages",
+        }
+    }
+
+    /// The figures that stand side by side for all cases, above them.
+    fn side_by_side(self) -> &'static [&'static str] {
+        match self {
+            Self::Languages => &languages::SIDE_BY_SIDE,
+            _ => &[],
         }
     }
 
@@ -53,7 +66,8 @@ impl Scenario {
             sections.push(attempt(bench, *case, self.case(bench, *case)).await);
         }
         let system = System::read(Some(&bench.places.host));
-        Document { scenario: self.name(), date: crate::clock::utc_now(), system, quick, sections }
+        let (scenario, side_by_side) = (self.name(), self.side_by_side());
+        Document { scenario, date: crate::clock::utc_now(), system, quick, side_by_side, sections }
     }
 
     async fn case(self, bench: &Bench, case: Case) -> anyhow::Result<Section> {
@@ -61,6 +75,7 @@ impl Scenario {
             Self::Lanes => lanes::run(bench, case).await,
             Self::Swap => swap::run(bench).await,
             Self::Hostile => hostile::run(bench, case).await,
+            Self::Languages => languages::run(bench, case).await,
         }
     }
 }

@@ -3,6 +3,7 @@
 mod child;
 mod generator;
 mod host;
+mod peer;
 mod progress;
 mod scrape;
 mod served;
@@ -22,6 +23,7 @@ use crate::{
 
 pub(crate) use generator::{Generator, Times};
 pub(crate) use host::Host;
+pub(crate) use peer::Peer;
 pub(crate) use progress::Progress;
 pub(crate) use served::{Plugin, Served};
 
@@ -34,6 +36,19 @@ pub(crate) struct Places {
     pub(crate) guests: PathBuf,
     /// The folder of example plugins, built.
     pub(crate) plugins: PathBuf,
+    /// What the bench of languages needs besides; the others do without.
+    pub(crate) languages: Option<Languages>,
+}
+
+/// What plugins in other languages are built with, and what they are measured beside.
+#[derive(Clone, Debug)]
+pub(crate) struct Languages {
+    /// The folder of fetched toolchains.
+    pub(crate) toolchains: PathBuf,
+    /// The folder of Python applications and their locked requirements.
+    pub(crate) python: PathBuf,
+    /// The folder of other servers.
+    pub(crate) peers: PathBuf,
 }
 
 impl Places {
