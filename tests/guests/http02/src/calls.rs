@@ -7,8 +7,8 @@ use wasip2::{
     http::{
         outgoing_handler,
         types::{
-            ErrorCode, Fields, FutureIncomingResponse, IncomingBody, IncomingRequest, IncomingResponse, Method, OutgoingBody,
-            OutgoingRequest, RequestOptions, ResponseOutparam, Scheme,
+            ErrorCode, Fields, FutureIncomingResponse, IncomingBody, IncomingRequest, IncomingResponse, Method,
+            OutgoingBody, OutgoingRequest, RequestOptions, ResponseOutparam, Scheme,
         },
     },
     io::poll::poll,
