@@ -173,9 +173,7 @@ fn what_a_schema_requires_is_what_is_missed() {
 #[test]
 fn nothing_that_is_not_available_is_offered() {
     let offered = format!("{} {}", manifest_schema(), settings_schema());
-    for key in ["docs"] {
-        assert!(!offered.contains(&format!("{key:?}:")), "{key}");
-    }
+    assert!(!offered.contains("\"docs\":"), "{offered}");
 }
 
 #[test]

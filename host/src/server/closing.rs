@@ -82,9 +82,10 @@ async fn read_away(mut write: OwnedWriteHalf) {
         return;
     }
     let socket = write.as_ref();
-    let mut scratch = [0; 8192];
     let mut left = LINGER_BYTES;
     while left > 0 && socket.readable().await.is_ok() {
+        // Of each read alone: what is there while it waits is a part of every connection, from its first moment.
+        let mut scratch = [0; 8192];
         match socket.try_read(&mut scratch) {
             Ok(0) => return,
             Ok(length) => left = left.saturating_sub(length),
