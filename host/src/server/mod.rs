@@ -225,9 +225,10 @@ where
             shared.listener.cut("per-address");
             continue;
         };
-        let serving = connection::serve(stream, peer, shared.clone(), phase.clone());
+        let (shared, phase) = (shared.clone(), phase.clone());
         tokio::spawn(async move {
-            serving.await;
+            // Made in here: a future that is brought along has its room in the task twice.
+            connection::serve(stream, peer, shared, phase).await;
             drop((permit, seat));
         });
     }

@@ -47,8 +47,9 @@ where
     fn execute(&self, stream: T) {
         let mut held = self.clone();
         self.state.streams.fetch_add(1, Ordering::Relaxed);
+        // On the heap: each wrapper would hold the room for what it wraps, and for what it was made of.
+        let stream = Box::pin(AssertUnwindSafe(stream).catch_unwind());
         tokio::spawn(async move {
-            let stream = AssertUnwindSafe(stream).catch_unwind();
             let stream = pace::paced(stream, held.shared.limits.write_stall);
             let ended = tokio::select! {
                 biased;
