@@ -266,7 +266,7 @@ mod tests {
     fn a_guest_hears_nothing_of_the_path() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("a.sqlite");
-        fs::create_dir(&path).expect("a folder in the file's place");
+        std::fs::create_dir(&path).expect("a folder in the file's place");
         let broken = File::open(&path).err().expect("it is no file");
         let (told, logged) = (broken.for_guests(), broken.to_string());
         assert!(logged.contains("a.sqlite") && !told.contains("a.sqlite"), "{told} {logged}");
