@@ -5,6 +5,7 @@ pub mod jobs;
 pub mod keys;
 mod shelf;
 pub mod sql;
+mod sqlite;
 
 pub use code_cache::{CacheStats, CodeCache, CodeKey, MAX_CACHE, OpenError};
 pub use shelf::{Kept, Shelf};

@@ -13,9 +13,10 @@ use tokio::sync::oneshot;
 use super::{
     Broken, Seen,
     clock::{Clock, Now},
-    file::{Desk, Fault, File},
+    file::{Desk, File},
     sweep::Keeping,
 };
+use crate::store::sqlite::Unusable;
 
 /// Questions that share one transaction.
 const BATCH: usize = 256;
@@ -151,7 +152,7 @@ impl Clerk {
         batch.into_iter().for_each(|work| work.answer(done.clone()));
     }
 
-    fn run(&self, kept: &mut Kept, now: i64, batch: &mut [Box<dyn Work>]) -> Result<(), Fault> {
+    fn run(&self, kept: &mut Kept, now: i64, batch: &mut [Box<dyn Work>]) -> Result<(), Unusable> {
         if kept.file.is_none() {
             let file = File::open(&self.path, now, &kept.out, kept.is_ours)?;
             (kept.file, kept.is_ours) = (Some(file), true);

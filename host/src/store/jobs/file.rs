@@ -3,8 +3,6 @@
 use std::{
     cell::{Cell, RefCell},
     collections::HashSet,
-    fs, io,
-    os::unix::fs::DirBuilderExt as _,
     path::Path,
     time::Duration,
 };
@@ -15,9 +13,7 @@ use super::{
     clock::{self},
     sweep::Keeping,
 };
-
-/// Set in the file; another one was made by another version of the host.
-const FORMAT: i64 = 1;
+use crate::store::sqlite::{Own, Unusable};
 
 /// A job's states as they are kept. Those below [`DONE`] hold a request, and count towards quotas.
 pub(super) const WAITING: i64 = 0;
@@ -102,48 +98,16 @@ const TABLES: &str = "
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE clock (last INTEGER NOT NULL) STRICT;
     INSERT INTO clock VALUES (0);
-    PRAGMA user_version = 1;
 ";
 
-/// How the file is used: what is committed is on the disk, nobody else has it open, and little memory is taken.
-const SETTINGS: &str = "
-    PRAGMA locking_mode = EXCLUSIVE;
-    PRAGMA journal_mode = WAL;
-    PRAGMA synchronous = FULL;
-    PRAGMA cache_size = -8192;
-    PRAGMA temp_store = MEMORY;
-    PRAGMA trusted_schema = OFF;
-    PRAGMA journal_size_limit = 4194304;
-";
+/// Who else has it open keeps it: waiting for that would only make others wait.
+const OWN: Own = Own { format: 1, tables: TABLES, cache: 8192, statements: 64, patience: Duration::ZERO };
 
 /// A job during which the host has ended so many times is not run again by itself.
 const MOST_CRASHES: i64 = 20;
 
 /// An open file.
 pub(super) struct File(Connection);
-
-/// Why the file cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Fault {
-    /// An earlier host must not write to what a later one has made.
-    #[error("the file was made by a later version of the host")]
-    Later,
-    #[error("its folder cannot be made: {0}")]
-    Folder(#[from] io::Error),
-    #[error(transparent)]
-    Sqlite(#[from] rusqlite::Error),
-}
-
-impl Fault {
-    /// In words for a guest: without the path, which is the operator's to know.
-    pub(super) fn for_guests(&self) -> String {
-        match self {
-            Self::Later | Self::Folder(_) => self.to_string(),
-            Self::Sqlite(rusqlite::Error::SqliteFailure(error, _)) => error.to_string(),
-            Self::Sqlite(_) => "the file is not what it should be".to_owned(),
-        }
-    }
-}
 
 /// A transaction and what it comes to beside what is written.
 pub(super) struct Desk<'t> {
@@ -166,26 +130,14 @@ pub(super) struct Went {
 impl File {
     /// Opens the file, or makes it. Jobs that were running and are not `out` in this process are ready again; when the
     /// file `is_ours`, none of them ended with a host.
-    pub(super) fn open(path: &Path, now: i64, out: &HashSet<i64>, is_ours: bool) -> Result<Self, Fault> {
-        let folder = path.parent().expect("a file lies in a folder");
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-        let mut connection = Connection::open(path)?;
-        // Who else has it open keeps it: waiting for that would only make others wait.
-        connection.busy_timeout(Duration::ZERO)?;
-        connection.execute_batch(SETTINGS)?;
-        connection.set_prepared_statement_cache_capacity(64);
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        match transaction.query_row("PRAGMA user_version", [], |row| row.get(0))? {
-            0_i64 => transaction.execute_batch(TABLES)?,
-            FORMAT => {}
-            _ => return Err(Fault::Later),
-        }
-        let last: i64 = transaction.query_row("SELECT last FROM clock", [], |row| row.get(0))?;
-        if !is_ours {
-            shift(&transaction, clock::put_back(now, last))?;
-        }
-        release(&transaction, now, out, is_ours)?;
-        transaction.commit()?;
+    pub(super) fn open(path: &Path, now: i64, out: &HashSet<i64>, is_ours: bool) -> Result<Self, Unusable> {
+        let connection = OWN.open(path, |transaction| {
+            let last: i64 = transaction.query_row("SELECT last FROM clock", [], |row| row.get(0))?;
+            if !is_ours {
+                shift(transaction, clock::put_back(now, last))?;
+            }
+            release(transaction, now, out, is_ours)
+        })?;
         Ok(Self(connection))
     }
 
@@ -199,7 +151,7 @@ impl File {
         by: i64,
         keeping: Keeping,
         work: impl FnOnce(&Desk<'_>) -> rusqlite::Result<()>,
-    ) -> Result<Went, Fault> {
+    ) -> Result<Went, Unusable> {
         let before = self.0.total_changes();
         // A transaction that came to write nothing flushes nothing.
         let transaction = self.0.transaction_with_behavior(TransactionBehavior::Immediate)?;

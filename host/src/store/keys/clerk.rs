@@ -11,11 +11,8 @@ use std::{
     time::Duration,
 };
 
-use super::{
-    Job, Refusal, Tenant,
-    file::{Broken, File},
-};
-use crate::config::KeyQuota;
+use super::{Job, Refusal, Tenant, file::File};
+use crate::{config::KeyQuota, store::sqlite::Unusable};
 
 /// How long a file stays open without a question.
 const REST: Duration = Duration::from_secs(10);
@@ -95,7 +92,7 @@ impl Clerk {
     }
 }
 
-fn open<'f>(path: &Path, file: &'f mut Option<File>) -> Result<&'f mut File, Broken> {
+fn open<'f>(path: &Path, file: &'f mut Option<File>) -> Result<&'f mut File, Unusable> {
     match file {
         Some(file) => Ok(file),
         none => Ok(none.insert(File::open(path)?)),

@@ -1,16 +1,16 @@
 //! One tenant's file: its tables, and what each question does to them.
 
-use std::{fs, io, os::unix::fs::DirBuilderExt as _, path::Path};
+use std::{path::Path, time::Duration};
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 
 use super::{Answer, Op, PAGE, Question, Refusal, Version};
-use crate::config::KeyQuota;
+use crate::{
+    config::KeyQuota,
+    store::sqlite::{Own, Unusable},
+};
 
-/// Set in every file; another one was made by another version of the host.
-const FORMAT: i64 = 1;
-
-/// Tables that hold the file's state. A store counts what it holds, so that no quota needs a look at all of it, and numbers
+/// A store counts what it holds, so that no quota needs a look at all of it, and numbers
 /// its writes, so that no two entries ever have one version.
 const TABLES: &str = "
     CREATE TABLE store (
@@ -28,45 +28,13 @@ const TABLES: &str = "
         value BLOB NOT NULL,
         UNIQUE (store, key)
     ) STRICT;
-    PRAGMA user_version = 1;
 ";
 
-/// How the file is used: what is committed is on the disk, nobody else has it open, and little memory is taken.
-const SETTINGS: &str = "
-    PRAGMA locking_mode = EXCLUSIVE;
-    PRAGMA journal_mode = WAL;
-    PRAGMA synchronous = FULL;
-    PRAGMA cache_size = -2048;
-    PRAGMA temp_store = MEMORY;
-    PRAGMA trusted_schema = OFF;
-    PRAGMA journal_size_limit = 4194304;
-";
+/// Who else has the file is waited for: a host that ends lets go of it.
+const OWN: Own = Own { format: 1, tables: TABLES, cache: 2048, statements: 32, patience: Duration::from_secs(5) };
 
 /// An open file.
 pub(super) struct File(Connection);
-
-/// Why a file cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Broken {
-    /// An earlier host must not write to what a later one has made.
-    #[error("the file was made by a later version of the host")]
-    Later,
-    #[error("its folder cannot be made: {0}")]
-    Folder(#[from] io::Error),
-    #[error(transparent)]
-    Sqlite(#[from] rusqlite::Error),
-}
-
-impl Broken {
-    /// In words for a guest: without the path, which is the operator's to know.
-    pub(super) fn for_guests(&self) -> String {
-        match self {
-            Self::Later | Self::Folder(_) => self.to_string(),
-            Self::Sqlite(rusqlite::Error::SqliteFailure(error, _)) => error.to_string(),
-            Self::Sqlite(_) => "the file is not what it should be".to_owned(),
-        }
-    }
-}
 
 /// What a store holds.
 struct Held {
@@ -78,20 +46,8 @@ struct Held {
 
 impl File {
     /// Opens the file, or makes it.
-    pub(super) fn open(path: &Path) -> Result<Self, Broken> {
-        let folder = path.parent().expect("a file lies in a folder");
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-        let mut connection = Connection::open(path)?;
-        connection.execute_batch(SETTINGS)?;
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        match transaction.query_row("PRAGMA user_version", [], |row| row.get(0))? {
-            0_i64 => transaction.execute_batch(TABLES)?,
-            FORMAT => {}
-            _ => return Err(Broken::Later),
-        }
-        transaction.commit()?;
-        connection.set_prepared_statement_cache_capacity(32);
-        Ok(Self(connection))
+    pub(super) fn open(path: &Path) -> Result<Self, Unusable> {
+        Ok(Self(OWN.open(path, |_| Ok(()))?))
     }
 
     /// Does what is asked, in this order, and answers once all of it is on the disk.
@@ -102,7 +58,7 @@ impl File {
         &mut self,
         questions: impl Iterator<Item = &'q Question> + Clone,
         quota: &KeyQuota,
-    ) -> Result<Vec<Result<Answer, Refusal>>, Broken> {
+    ) -> Result<Vec<Result<Answer, Refusal>>, Unusable> {
         let behavior = match questions.clone().any(|question| question.op.writes()) {
             true => TransactionBehavior::Immediate,
             false => TransactionBehavior::Deferred,
@@ -310,7 +266,7 @@ mod tests {
     fn a_guest_hears_nothing_of_the_path() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("a.sqlite");
-        fs::create_dir(&path).expect("a folder in the file's place");
+        std::fs::create_dir(&path).expect("a folder in the file's place");
         let broken = File::open(&path).err().expect("it is no file");
         let (told, logged) = (broken.for_guests(), broken.to_string());
         assert!(logged.contains("a.sqlite") && !told.contains("a.sqlite"), "{told} {logged}");

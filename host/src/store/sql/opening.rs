@@ -1,6 +1,6 @@
 //! How a connection is opened, and what holds it whatever is asked.
 
-use std::{fs, io, os::unix::fs::DirBuilderExt as _, path::Path};
+use std::{fs, io, path::Path};
 
 use rusqlite::{Connection, OpenFlags, config::DbConfig, limits::Limit};
 
@@ -8,7 +8,10 @@ use super::{
     connection::{File, RESET},
     guard::{Guard, HEAP},
 };
-use crate::config::SqlQuota;
+use crate::{
+    config::SqlQuota,
+    store::sqlite::{Unusable, make_folder_of},
+};
 
 /// Bytes of a page of every file that is made.
 const PAGE: u64 = 4096;
@@ -24,31 +27,11 @@ const SETTINGS: &str = "
     CREATE TEMP TABLE \"wasmbay:session\" (x);
 ";
 
-/// Why a file cannot be opened.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Broken {
-    #[error("its folder cannot be used: {0}")]
-    Folder(#[from] io::Error),
-    #[error(transparent)]
-    Sqlite(#[from] rusqlite::Error),
-}
-
-impl Broken {
-    /// In words for a guest: without the path, which is the operator's to know.
-    pub(super) fn for_guests(&self) -> String {
-        match self {
-            Self::Folder(error) => format!("its folder cannot be used: {}", error.kind()),
-            Self::Sqlite(rusqlite::Error::SqliteFailure(error, _)) => error.to_string(),
-            Self::Sqlite(_) => "the file is not what it should be".to_owned(),
-        }
-    }
-}
-
 impl File {
     /// Opens a file, or makes it; none where the tenant may have no more.
-    pub(super) fn open(path: &Path, quota: &SqlQuota) -> Result<Option<Self>, Broken> {
-        let folder = path.parent().expect("a file lies in a folder");
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    pub(super) fn open(path: &Path, quota: &SqlQuota) -> Result<Option<Self>, Unusable> {
+        make_folder_of(path)?;
+        let folder = path.parent().expect("it was just made");
         if !path.try_exists()? && count(folder)? >= quota.databases {
             return Ok(None);
         }
