@@ -193,21 +193,21 @@ async fn a_transaction_ends_with_its_request_in_whatever_way_that_ends() {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_waits_for_a_connection_gets_one_or_is_told_in_time() {
     let data = TempDir::new().expect("a folder");
-    let house = House::with(
-        with("[sql]\nconnections = 1\nstatement = \"300ms\"", data.path()),
-        &[client("a", "io", "spin02.wasm"), client("b", "io", "spin03.wasm")],
-    )
-    .await;
+    let house = async |statement: &str| {
+        let settings = with(&format!("[sql]\nconnections = 1\nstatement = {statement:?}"), data.path());
+        House::with(settings, &[client("a", "io", "spin02.wasm"), client("b", "io", "spin03.wasm")]).await
+    };
+    let (patient, hasty) = (house("30s").await, house("300ms").await);
     let slow =
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000) SELECT count(*) AS n FROM n";
     // One connection is enough for many who take turns.
-    let all: Vec<_> = (0..20).map(|n| house.ask(&format!("/{}/{}", ["a", "b"][n % 2], ask(slow)))).collect();
+    let all: Vec<_> = (0..20).map(|n| patient.ask(&format!("/{}/{}", ["a", "b"][n % 2], ask(slow)))).collect();
     for one in all {
         assert_eq!(one.await.expect("no panic").expect("an answer").text(), "n\ni:10000");
     }
     // The handle that waits for the other one's connection is of the same request.
     let endless = slow.replace("10000", "1000000000");
-    let (long, other) = (house.ask(&format!("/a/{}", ask(&endless))), house.ask(&format!("/b/{}", ask(&endless))));
+    let (long, other) = (hasty.ask(&format!("/a/{}", ask(&endless))), hasty.ask(&format!("/b/{}", ask(&endless))));
     let mut answers =
         [long.await, other.await].map(|answer| answer.expect("no panic").expect("an answer").text().to_owned());
     answers.sort();
