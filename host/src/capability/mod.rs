@@ -57,12 +57,11 @@ pub struct Caller {
 impl Caller {
     /// What the request may use.
     pub fn limits(&self) -> &Limits {
-        if self.is_job { &self.manifest.job_limits } else { &self.manifest.limits }
+        self.manifest.limits_of(self.is_job)
     }
 }
 
-/// The ways out of a guest. Clones share them.
-#[derive(Clone)]
+/// The ways out of a guest.
 pub struct Ways {
     /// To other plugins of its tenant.
     pub plugins: Arc<dyn CallPlugin>,

@@ -95,6 +95,11 @@ pub struct Manifest {
 }
 
 impl Manifest {
+    /// What a request may use: one of a client or of another plugin, or a job's.
+    pub fn limits_of(&self, is_job: bool) -> &Limits {
+        if is_job { &self.job_limits } else { &self.limits }
+    }
+
     /// The file's name in a plugin's folder.
     pub const FILE: &str = "plugin.toml";
 

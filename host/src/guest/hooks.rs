@@ -40,7 +40,7 @@ impl WasiHttpHooks for Hooks {
             between_bytes: options.between_bytes_timeout,
         });
         let errand = self.desk.errand();
-        let (ways, presence) = (Ways::clone(&self.ways), self.presence.clone());
+        let (ways, presence) = (Arc::clone(&self.ways), self.presence.clone());
         let request = body::request_from_guest(request, presence);
         // Calls line up in the order in which a guest makes them.
         let sent = outbound::send(errand.caller.clone(), ways, request, waits);

@@ -126,7 +126,7 @@ impl Passage {
 
 /// What a request of a plugin may use.
 fn limits(plugin: &LivePlugin, trigger: Trigger) -> &Limits {
-    if trigger.is_job() { &plugin.manifest.job_limits } else { &plugin.manifest.limits }
+    plugin.manifest.limits_of(trigger.is_job())
 }
 
 impl Invoker {

@@ -14,7 +14,7 @@ use std::{
 use tokio::{
     sync::{Notify, watch},
     task::{self, JoinHandle, JoinSet},
-    time::{Instant, MissedTickBehavior, interval, sleep, timeout_at},
+    time::{Instant, MissedTickBehavior, interval, timeout_at},
 };
 
 pub use self::office::{Ask, Office};
@@ -94,12 +94,8 @@ impl Runner {
     /// Cuts short what still runs, to be run again by whoever comes next, and lets go of the file.
     pub async fn end(&self) {
         self.phase.send_replace(Phase::Ending);
-        let ended = async {
-            while !self.work.is_finished() {
-                sleep(Duration::from_millis(1)).await;
-            }
-        };
-        if timeout_at(Instant::now() + 2 * LAST, ended).await.is_err() {
+        // Whoever works holds the only receiver.
+        if timeout_at(Instant::now() + 2 * LAST, self.phase.closed()).await.is_err() {
             tracing::warn!("jobs are cut off: they run again when a host opens them");
         }
         self.jobs.close().await;

@@ -181,7 +181,7 @@ async fn sweep(inner: Weak<Inner>) {
 /// Dropping the future, or the response's body before its end, cancels the request, and the callee with it.
 pub(crate) fn send(
     caller: Caller,
-    ways: Ways,
+    ways: Arc<Ways>,
     mut request: Request<Body>,
     waits: Waits,
 ) -> impl Future<Output = Result<Response<Answer>, Trouble>> + Send + 'static {
@@ -199,14 +199,14 @@ pub(crate) fn send(
     async move { on_its_way?.await }
 }
 
-async fn hand_in(caller: Caller, ways: Ways, request: Request<Body>) -> Result<Response<Answer>, Trouble> {
+async fn hand_in(caller: Caller, ways: Arc<Ways>, request: Request<Body>) -> Result<Response<Answer>, Trouble> {
     let response = ways.jobs.answer(&caller, request).await?;
     Ok(response.map(|body| body.map_err(Trouble::from).boxed_unsync()))
 }
 
 async fn call_plugin(
     caller: Caller,
-    ways: Ways,
+    ways: Arc<Ways>,
     callee: String,
     request: Request<Body>,
     waits: Waits,
