@@ -84,10 +84,13 @@ fn gather(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
 }
 
 /// Where cargo keeps the sources of [`SOURCE`], asked of cargo itself.
+///
+/// It asks for every package of the workspace, of which a build on a fresh machine has fetched only those it needs: so it may fetch the rest.
 fn source_folder() -> Result<PathBuf> {
     let cargo = env::var("CARGO").context("cargo sets CARGO")?;
+    let target = env::var("TARGET").context("cargo sets TARGET")?;
     let output = Command::new(cargo)
-        .args(["metadata", "--format-version", "1", "--offline"])
+        .args(["metadata", "--format-version", "1", "--filter-platform", &target])
         .current_dir(env::var("CARGO_MANIFEST_DIR").context("cargo sets CARGO_MANIFEST_DIR")?)
         .output()?;
     if !output.status.success() {
