@@ -2,6 +2,7 @@
 
 mod files;
 mod overload;
+mod pages;
 mod plugins;
 #[cfg(test)]
 mod tests;
@@ -23,6 +24,7 @@ use http::{Request, Response};
 use tokio::{task::JoinHandle, time::Instant};
 
 pub use files::raise_open_files;
+pub use pages::hold_small_pages;
 pub use plugins::{Plugins, check};
 
 use crate::{

@@ -41,6 +41,7 @@ fn main() -> ExitCode {
 
 /// The life of a host: log, settings, plugins, ready; then a signal, a drain, the end.
 fn live(args: ServeArgs, mode: Mode) -> anyhow::Result<Exit> {
+    host::hold_small_pages();
     let form = if args.json { Form::Json } else { Form::for_stderr() };
     let log = match logs::init(env::var("WASMBAY_LOG").ok().as_deref(), form) {
         Ok(log) => log,
