@@ -2,8 +2,12 @@
 
 use std::{io::Write as _, time::Duration};
 
+use http::Request;
 use tokio::time::{interval, timeout};
-use wasmbay_tests::{client::HANG, house::Plugin};
+use wasmbay_tests::{
+    client::{HANG, finish, pieces},
+    house::Plugin,
+};
 
 use crate::{
     scene::{EVERYWHERE, HTTP},
@@ -13,29 +17,36 @@ use crate::{
 /// Requests at once that the slots of a lane have room for: what is not kept for calls.
 const AT_ONCE: usize = 24;
 
-/// Plugins of each kind that can touch its pages: the engine keeps a hundred used slots of a lane for the modules that had them, and gives a module
+/// Instances that a plugin of each lane keeps meanwhile, as calls would take them: with those at once they are all that there may be.
+const KEPT: usize = 8;
+
+/// Further plugins of each kind that speaks wasi:http: the engine keeps a hundred used slots of a lane for the modules that had them, and gives a module
 /// that it does not know an untouched one until there are as many.
 const OF_EACH_KIND: usize = 3;
 
-/// Fills every warm slot and lets go.
+/// What every plugin of the warm-up may have.
+const LIMITS: &str = "[limits]\nmemory = \"32MiB\"\ntimeout = \"1m\"\nqueue_timeout = \"1m\"\ncpu = \"20s\"\n";
+
+/// Fills every slot with pages that were touched, and lets go.
 pub(crate) async fn warm(stage: &Stage) {
-    let limits = "[limits]\nmemory = \"32MiB\"\ntimeout = \"1m\"\nqueue_timeout = \"1m\"\ncpu = \"20s\"";
-    let plugins: Vec<_> = (0..)
-        .zip(EVERYWHERE.into_iter().chain(HTTP.into_iter().cycle().take(HTTP.len() * OF_EACH_KIND)))
-        .map(|(n, (file, lane)): (usize, _)| Plugin::new(&format!("warm{n}"), lane, file).with(limits))
+    let kept: Vec<_> = (0..)
+        .zip(&HTTP[..2])
+        .map(|(n, (file, lane)): (usize, _)| {
+            Plugin::new(&format!("kept{n}"), lane, file).with(LIMITS).with("[instances]\nmax_requests = 1000")
+        })
         .collect();
-    let folders: Vec<_> = plugins.iter().map(|plugin| plugin.folder().to_owned()).collect();
-    plugins.iter().for_each(|plugin| plugin.write(&stage.folder()).expect("the plugin can be written"));
+    let fresh: Vec<_> = (0..)
+        .zip(EVERYWHERE.into_iter().chain(HTTP.into_iter().cycle().take(HTTP.len() * OF_EACH_KIND)))
+        .map(|(n, (file, lane)): (usize, _)| Plugin::new(&format!("warm{n}"), lane, file).with(LIMITS))
+        .collect();
+    let folders: Vec<_> = kept.iter().chain(&fresh).map(|plugin| plugin.folder().to_owned()).collect();
+    kept.iter().chain(&fresh).for_each(|plugin| plugin.write(&stage.folder()).expect("the plugin can be written"));
     stage.decided(&folders).await;
-    for folder in &folders {
-        // All are there at once, with their pages, before one of them goes. A command has no such pages: it waits.
-        for path in ["pages?mib=8&ms=500", "wait?ms=300"] {
-            let asked: Vec<_> = (0..AT_ONCE).map(|_| stage.ask(&format!("/{folder}/{path}"))).collect();
-            for asked in asked {
-                let answer = asked.await.expect("no panic").expect("an answer");
-                assert!(answer.status.as_u16() < 500, "{folder} {path}");
-            }
-        }
+    for plugin in &kept {
+        hold(stage, plugin.folder(), KEPT).await;
+    }
+    for plugin in &fresh {
+        hold(stage, plugin.folder(), AT_ONCE).await;
     }
     for folder in &folders {
         std::fs::remove_dir_all(stage.folder().join(folder)).expect("it can be removed");
@@ -43,6 +54,23 @@ pub(crate) async fn warm(stage: &Stage) {
     stage.gone(&folders).await;
     let rss = settled(stage, |_| true).await;
     stage.baseline.set(rss).expect("a host is warmed once");
+}
+
+/// So many instances of a plugin are there at once, each with its pages, before one of them goes.
+async fn hold(stage: &Stage, plugin: &str, instances: usize) {
+    let path = format!("/a/{plugin}/pages?mib=8&hold=1");
+    let mut held = Vec::new();
+    for _ in 0..instances {
+        let (body, sent) = pieces();
+        let mut connection = stage.connect().await;
+        let head = connection.begin(Request::post(&path).body(sent).expect("a request")).await.expect("a head");
+        assert!(head.status().as_u16() < 500, "{path}: {}", head.status());
+        held.push((connection, body, head));
+    }
+    for (_connection, body, head) in held {
+        drop(body);
+        finish(head, false).await.expect("an end");
+    }
 }
 
 /// Sees that a host holds no more than it did before its first attack.

@@ -1,7 +1,7 @@
 //! A CGI command (RFC 3875) for tests: the last segment of `PATH_INFO` names what it does.
 //!
 //! Well-behaved: `hello`, `echo`, `sink`, `env`, `status?code=`, `location?to=`, `wait?ms=`, `spin[?ms=]`, `burn?n=`,
-//! `big?mib=`, `stderr`, `length`, `length-then-wait?ms=`, `exit?code=`, `alloc?mib=`,
+//! `big?mib=`, `stderr`, `length`, `length-then-wait?ms=`, `exit?code=`, `alloc?mib=`, `pages?mib=`,
 //! `grow`, `recurse?n=`, `print?long=`, `sse?n=&ms=`. Ill-behaved: `no-type`,
 //! `no-output`, `malformed`, `status-twice`, `long-head`, `nph`, `short-body`, `trap`, `trap-late`, `file`.
 
@@ -76,6 +76,12 @@ fn answer(target: &Target) -> io::Result<()> {
             text(&mut out, "leaving\n")?;
             out.flush()?;
             process::exit(target.number_or("code", 3) as i32)
+        }
+        // Holds what it has written to until its client ends the body.
+        "pages" => {
+            let mib = target.number_or("mib", 8);
+            assert!(busy::touch_pages(mib as usize), "the host gave no {mib} MiB");
+            echo(&mut out)
         }
         "alloc" => {
             std::hint::black_box(vec![1_u8; target.number_or("mib", 64) as usize * (1 << 20)]);

@@ -1,6 +1,6 @@
 //! A wasi:http 0.2 handler for tests: the last segment of the path names what it does.
 //!
-//! Work: `hello`, `wait?ms=`, `work?us=`, `burn?n=`, `spin[?ms=]`, `loads?ms=&mib=`, `hostcalls?ms=`, `pages?mib=`,
+//! Work: `hello`, `wait?ms=`, `work?us=`, `burn?n=`, `spin[?ms=]`, `loads?ms=&mib=`, `hostcalls?ms=`, `pages?mib=[&hold=1]`,
 //! `alloc?mib=[&try=1]`, `recurse?n=`, `calibrate?ms=`, `operation?name=&mib=&n=`. Bodies: `echo`, `sink[?each=]`,
 //! `read-none`, `big?mib=[&ms=]`, `slowbig?n=&ms=&bytes=`, `sse?n=&ms=`, `trailers`. Ways to go wrong: `trap`,
 //! `panic`, `exit`, `trap-late?n=`, `drop-late?n=`, `exit-without-response`, `error`, `bad-header`. The rest:
@@ -46,7 +46,7 @@ impl Guest for Handler {
             "spin" => work::spin(&target, out),
             "loads" => work::loads(&target, out),
             "hostcalls" => work::host_calls(&target, out),
-            "pages" => work::pages(&target, out),
+            "pages" => work::pages(&request, &target, out),
             "alloc" => work::alloc(&target, out),
             "recurse" => work::recurse(&target, out),
             "calibrate" => work::calibrate(&target, out),

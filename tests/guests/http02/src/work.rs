@@ -1,9 +1,15 @@
 //! Behaviours that wait, burn CPU, or take memory.
 
 use shared::{Target, busy};
-use wasip2::{clocks::monotonic_clock::now, http::types::ResponseOutparam};
+use wasip2::{
+    clocks::monotonic_clock::now,
+    http::types::{IncomingRequest, ResponseOutparam},
+};
 
-use crate::io::{self, Reply};
+use crate::{
+    bodies,
+    io::{self, Reply},
+};
 
 fn nanos(target: &Target) -> u64 {
     target.number_or("ms", 10) * 1_000_000
@@ -45,12 +51,15 @@ pub(crate) fn host_calls(target: &Target, out: ResponseOutparam) {
     io::text(out, 200, &format!("{} calls\n", busy::host_calls(now, nanos(target))));
 }
 
-/// Writes to fresh pages of memory.
-pub(crate) fn pages(target: &Target, out: ResponseOutparam) {
+/// Writes to fresh pages of memory; with `hold=1` it then sends the body back, and so holds them until its client ends it.
+pub(crate) fn pages(request: &IncomingRequest, target: &Target, out: ResponseOutparam) {
     let mib = target.number_or("mib", 64);
     assert!(busy::touch_pages(mib as usize), "the host gave no {mib} MiB");
     if let Some(ms) = target.number("ms") {
         io::sleep_ms(ms);
+    }
+    if target.number("hold").is_some() {
+        return bodies::echo(request, out);
     }
     io::text(out, 200, &format!("touched {mib} MiB\n"));
 }

@@ -1,6 +1,6 @@
 //! A wasi:http 0.3 handler for tests: the last segment of the path names what it does.
 //!
-//! Work: `hello`, `wait?ms=`, `work?us=`, `burn?n=`, `spin[?ms=]`, `loads?ms=&mib=`, `hostcalls?ms=`, `pages?mib=`,
+//! Work: `hello`, `wait?ms=`, `work?us=`, `burn?n=`, `spin[?ms=]`, `loads?ms=&mib=`, `hostcalls?ms=`, `pages?mib=[&hold=1]`,
 //! `alloc?mib=`, `after?ms=[&spin=1]`. Bodies: `echo`, `relay`, `sink`, `big?mib=`, `slowbig?n=&ms=&bytes=`, `sse?n=&ms=`,
 //! `trailers`. Ways to go wrong: `trap`, `trap-late?n=`, `drop-late?n=`, `never`, `error`. The rest: `print`,
 //! `headers`, `call?url=`, `fan?url=&n=`, `repeat?url=&n=`, `count`, `inside`, `status?code=`, `recurse?n=`, `grow`, `dodge?ms=`,
@@ -53,7 +53,7 @@ async fn answer(request: Request) -> Result<Response, ErrorCode> {
         "spin" => Ok(work::spin(&target)),
         "loads" => Ok(work::loads(&target)),
         "hostcalls" => Ok(work::host_calls(&target)),
-        "pages" => Ok(work::pages(&target).await),
+        "pages" => Ok(work::pages(request, &target).await),
         "alloc" => Ok(work::alloc(&target)),
         "after" => Ok(work::after(target)),
         "echo" => Ok(bodies::echo(request)),

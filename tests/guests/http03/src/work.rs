@@ -1,9 +1,15 @@
 //! Behaviours that wait, burn CPU, or take memory.
 
 use shared::{Target, busy};
-use wasip3::{clocks::monotonic_clock::now, http::types::Response};
+use wasip3::{
+    clocks::monotonic_clock::now,
+    http::types::{Request, Response},
+};
 
-use crate::reply::{self, sleep_ms, spawn};
+use crate::{
+    bodies,
+    reply::{self, sleep_ms, spawn},
+};
 
 fn nanos(target: &Target) -> u64 {
     target.number_or("ms", 10) * 1_000_000
@@ -45,12 +51,15 @@ pub(crate) fn host_calls(target: &Target) -> Response {
     reply::text(200, &format!("{} calls\n", busy::host_calls(now, nanos(target))))
 }
 
-/// Writes to fresh pages of memory.
-pub(crate) async fn pages(target: &Target) -> Response {
+/// Writes to fresh pages of memory; with `hold=1` it then sends the body back, and so holds them until its client ends it.
+pub(crate) async fn pages(request: Request, target: &Target) -> Response {
     let mib = target.number_or("mib", 64);
     assert!(busy::touch_pages(mib as usize), "the host gave no {mib} MiB");
     if let Some(ms) = target.number("ms") {
         sleep_ms(ms).await;
+    }
+    if target.number("hold").is_some() {
+        return bodies::echo(request);
     }
     reply::text(200, &format!("touched {mib} MiB\n"))
 }
