@@ -39,6 +39,7 @@ const HOMES: &[(&str, &str)] = &[
     ("rusqlite", "store"),
     ("rustls", "server,capability"),
     ("simple_dns", "capability"),
+    ("tokio_postgres", "capability"),
     ("tokio_rustls", "server,capability"),
     ("toml", "config"),
     ("tracing_subscriber", "telemetry"),

@@ -37,6 +37,7 @@ use self::{
     rows::{Piece, Ticket},
 };
 pub use self::{
+    connection::is_rollback,
     guard::{HEAP, HEAP_OF_STATEMENTS},
     refusal::Refusal,
     rows::{Row, Rows},
