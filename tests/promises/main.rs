@@ -5,6 +5,7 @@ mod after_response;
 mod calls;
 mod command_line;
 mod config;
+mod databases;
 mod departures;
 mod dev_page;
 mod examples;
