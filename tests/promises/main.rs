@@ -23,6 +23,7 @@ mod live_folder;
 mod manifests;
 mod outbound;
 mod overload;
+mod postgres;
 mod python;
 mod sdk;
 mod sql;

@@ -48,6 +48,9 @@ pub struct Address {
 const MAX_AUTHORITIES: u64 = 1 << 20;
 
 impl Engine {
+    /// Each of them.
+    pub const ALL: [Self; 3] = [Self::Sqlite, Self::Postgres, Self::Mysql];
+
     /// As its makers call it.
     pub fn name(self) -> &'static str {
         match self {

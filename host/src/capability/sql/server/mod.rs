@@ -7,6 +7,8 @@ mod clerk;
 mod flow;
 mod refusal;
 mod rows;
+#[cfg(test)]
+mod tests;
 
 use std::{
     fmt,
