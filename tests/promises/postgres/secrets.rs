@@ -48,8 +48,8 @@ async fn an_address_is_seen_nowhere_and_what_is_not_granted_is_denied_with_what_
             seen.push('\n');
         }
     }
-    let denied = format!("add \\\"other\\\" to grants.sql in plugin.toml");
-    assert!(seen.contains(&denied), "{seen}");
+    let denied = "add \\\"other\\\" to grants.sql in plugin.toml";
+    assert!(seen.contains(denied), "{seen}");
     assert!(seen.contains("by the names that grants.sql has for them"), "{seen}");
     let bad = connection.get(&format!("/d/{}", ask("SELECT 1").replace("db=main", "db=bad"))).await?;
     assert!(bad.text().contains("it does not accept the password"), "{}", bad.text());

@@ -119,7 +119,7 @@ pub struct Session {
 struct Tally {
     changes: AtomicU64,
     last_rowid: AtomicI64,
-    /// Bytes of rows that wait for their reader.
+    /// Bytes of all statements' rows that wait for their reader.
     unread: AtomicU64,
 }
 

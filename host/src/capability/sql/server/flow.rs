@@ -139,7 +139,7 @@ impl<'a, W: Wire> Flow<'a, W> {
     /// Sends what there is. A reader that has left is seen later.
     fn send(&mut self) {
         if !self.batch.is_empty() {
-            let batch = Batch::new(std::mem::take(&mut self.batch), self.batch_bytes, self.shared);
+            let batch = Batch::new(std::mem::take(&mut self.batch), self.batch_bytes, &self.run.ticket, self.shared);
             self.batch_bytes = 0;
             let _ = self.run.pieces.send(Piece::Rows(batch));
         }
@@ -152,13 +152,13 @@ impl<'a, W: Wire> Flow<'a, W> {
     async fn until_read(&self) -> Result<(), Refusal> {
         loop {
             self.look()?;
-            let unread = self.shared.unread.load(Relaxed);
-            if unread <= WINDOW {
+            // Rows of an earlier statement that are kept do not hold up this one's.
+            if self.run.ticket.unread.load(Relaxed) <= WINDOW {
                 return Ok(());
             }
             // Whoever runs the next statement may be who reads these rows: what is left is kept for later.
             if !self.inbox.is_empty() {
-                let most = self.quota.result;
+                let (unread, most) = (self.shared.unread.load(Relaxed), self.quota.result);
                 return if unread > most { Err(Refusal::Unread(most)) } else { Ok(()) };
             }
             self.shared.news.notified().await;

@@ -146,7 +146,7 @@ struct Session<W: Wire> {
 /// What a session and its task know together.
 #[derive(Debug, Default)]
 struct Shared {
-    /// Bytes of rows that wait for their reader.
+    /// Bytes of all statements' rows that wait for their reader.
     unread: AtomicU64,
     /// Somebody has read, has left, or wants something else.
     news: Notify,

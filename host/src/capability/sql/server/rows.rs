@@ -4,7 +4,7 @@ use std::{
     future::poll_fn,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     task::{Context, Poll, ready},
 };
@@ -18,6 +18,8 @@ use super::{Refusal, Session, Shared, Wire};
 pub(super) struct Ticket {
     /// Nobody waits any more.
     pub(super) gone: AtomicBool,
+    /// Bytes of this statement's rows that wait for their reader.
+    pub(super) unread: AtomicU64,
 }
 
 /// One part of a result.
@@ -34,18 +36,21 @@ pub(super) enum Piece<W: Wire> {
 pub(super) struct Batch<V> {
     rows: Vec<Vec<V>>,
     bytes: u64,
+    ticket: Arc<Ticket>,
     shared: Arc<Shared>,
 }
 
 impl<V> Batch<V> {
-    pub(super) fn new(rows: Vec<Vec<V>>, bytes: u64, shared: &Arc<Shared>) -> Self {
+    pub(super) fn new(rows: Vec<Vec<V>>, bytes: u64, ticket: &Arc<Ticket>, shared: &Arc<Shared>) -> Self {
+        ticket.unread.fetch_add(bytes, Relaxed);
         shared.unread.fetch_add(bytes, Relaxed);
-        Self { rows, bytes, shared: Arc::clone(shared) }
+        Self { rows, bytes, ticket: Arc::clone(ticket), shared: Arc::clone(shared) }
     }
 }
 
 impl<V> Drop for Batch<V> {
     fn drop(&mut self) {
+        self.ticket.unread.fetch_sub(self.bytes, Relaxed);
         self.shared.unread.fetch_sub(self.bytes, Relaxed);
         self.shared.news.notify_one();
     }

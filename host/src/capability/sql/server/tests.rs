@@ -230,6 +230,8 @@ async fn rows_wait_for_their_reader_unless_another_statement_waits_behind_them()
     assert!(timeout(Duration::from_millis(50), until("rows", "all rows")).await.is_err());
     assert_eq!(run(&connection, "a").await, Ok(7));
     assert_eq!(happened("rows", None), ["connect", "rows 900", "all rows", "a"]);
+    // Rows that are kept do not hold up another statement's.
+    assert_eq!(run(&connection, "rows 300").await, Ok(0));
     assert_eq!(rows.all().await.expect("all are there").len(), 900);
     // A reader that leaves ends it.
     let long = Statement { text: "rows 900".to_owned(), parameters: Vec::new() };
