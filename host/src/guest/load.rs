@@ -24,7 +24,7 @@ use super::{
     state::State,
 };
 use crate::{
-    capability::{Caller, Granted, Trace, http::Allowance, plugins::HOP_LIMIT, sql::Engine},
+    capability::{Caller, Granted, Trace, http::Allowance, plugins::HOP_LIMIT},
     config::Manifest,
     failure::Failure,
     lanes::{PluginId, Task, TenantId, Who},
@@ -67,11 +67,7 @@ impl Engines {
             let (pre, absent) = self.link(&lane.linker, &component)?;
             (
                 self.binding(&component, pre)?,
-                Imports {
-                    absent,
-                    keys: Reach::of_keys(&component),
-                    sql: Engine::ALL.map(|engine| (engine, Reach::of_sql(&component, engine))).into(),
-                },
+                Imports { absent, keys: Reach::of_keys(&component), sql: Reach::of_sql(&component) },
             )
         };
         let limits = &manifest.limits;

@@ -2,7 +2,7 @@
 
 use wasmtime::component::{Component, types::ComponentItem};
 
-use crate::capability::sql;
+use crate::capability::sql::Engine;
 
 /// By which functions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,13 +19,14 @@ impl Reach {
         Self::of(component, &["spin:key-value/", "fermyon:spin/key-value@", "wasi:keyvalue/"])
     }
 
-    /// To its databases of one kind.
-    pub(super) fn of_sql(component: &Component, engine: sql::Engine) -> Self {
-        match engine {
-            sql::Engine::Sqlite => Self::of(component, &["spin:sqlite/", "fermyon:spin/sqlite@"]),
-            sql::Engine::Postgres => Self::of(component, &["spin:postgres/", "fermyon:spin/postgres@"]),
-            sql::Engine::Mysql => Self::default(),
-        }
+    /// To its databases, of each kind.
+    pub(super) fn of_sql(component: &Component) -> Vec<(Engine, Self)> {
+        let reach = |engine| match engine {
+            Engine::Sqlite => Self::of(component, &["spin:sqlite/", "fermyon:spin/sqlite@"]),
+            Engine::Postgres => Self::of(component, &["spin:postgres/", "fermyon:spin/postgres@"]),
+            Engine::Mysql => Self::default(),
+        };
+        Engine::ALL.into_iter().map(|engine| (engine, reach(engine))).collect()
     }
 
     /// By the interfaces whose names begin so.

@@ -23,7 +23,7 @@ use super::{
     address::Address,
     server::{Complaint, Flow, Refusal, Statement, Wire},
 };
-use crate::config::DatabaseQuota;
+use crate::config::{DatabaseQuota, is_store};
 
 /// Bytes of a message beyond those of the largest result: names, lengths, words about an error.
 const MESSAGE: u64 = 64 << 10;
@@ -54,9 +54,18 @@ pub type Connection = super::server::Connection<Line>;
 
 /// What a guest holds of a database that it is about to open.
 #[derive(Debug)]
-pub struct Builder {
-    /// The name it has for it.
-    pub database: String,
+pub struct Builder(String);
+
+impl Builder {
+    /// For a database of this name. Nothing is kept of what is none: it could be of any size, and have a password in it.
+    pub fn new(database: String) -> Self {
+        Self(if is_store(&database) { database } else { String::new() })
+    }
+
+    /// The name, as far as it is one.
+    pub fn database(&self) -> &str {
+        &self.0
+    }
 }
 
 impl Wire for Line {

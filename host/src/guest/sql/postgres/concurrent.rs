@@ -39,7 +39,7 @@ impl<T: Send + 'static> HostConnectionBuilderWithStore<T> for Asked {
     ) -> Result<Result<Resource<Handle>, Error>> {
         accessor.with(|mut access| {
             let mut client = access.get();
-            let database = client.table.get(&this)?.database.clone();
+            let database = client.table.get(&this)?.database().to_owned();
             Ok(client.open(&database, Databases::postgres).map_err(Into::into))
         })
     }

@@ -72,7 +72,7 @@ macro_rules! builder {
     ($version:ident) => {
         impl $version::HostConnectionBuilder for Client<'_> {
             async fn new(&mut self, address: String) -> Result<Resource<Builder>> {
-                Ok(self.table.push(Builder { database: address })?)
+                Ok(self.table.push(Builder::new(address))?)
             }
 
             async fn set_ca_root(&mut self, _: Resource<Builder>, _: String) -> Result<Result<(), $version::Error>> {
@@ -80,7 +80,7 @@ macro_rules! builder {
             }
 
             async fn build(&mut self, this: Resource<Builder>) -> Result<Result<Resource<Handle>, $version::Error>> {
-                let database = self.table.get(&this)?.database.clone();
+                let database = self.table.get(&this)?.database().to_owned();
                 let opened = self.may_wait().and_then(|()| self.open(&database, Databases::postgres));
                 Ok(opened.map_err(Into::into))
             }
