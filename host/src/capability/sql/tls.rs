@@ -71,9 +71,10 @@ impl Client {
                     Some(Error::InvalidCertificate(
                         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
                     )) => "its certificate is for another name".to_owned(),
-                    Some(Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {
-                        "its certificate is of no authority that is trusted".to_owned()
-                    }
+                    // The latter of one that has the same name as one that is trusted.
+                    Some(Error::InvalidCertificate(
+                        CertificateError::UnknownIssuer | CertificateError::BadSignature,
+                    )) => "its certificate is of no authority that is trusted".to_owned(),
                     _ => format!("TLS failed: {error}"),
                 };
                 Err(Refusal::Unreachable(why))

@@ -81,7 +81,7 @@ async fn ask(connection: &Connection, text: &str, target: &Target) -> Result<Str
 
 /// Reads `n` rows as they come, with a statement between them now and then.
 async fn nest(connection: &Connection, n: u64) -> Result<String, Error> {
-    let text = "SELECT i, repeat('x', 100) FROM generate_series(1, $1) AS i";
+    let text = "SELECT i, repeat('x', 100) FROM generate_series(1, $1::int8) AS i";
     let mut rows = connection.query(text, [P::Int64(n as i64)]).await?;
     let (mut sum, mut asked) = (0, 0);
     while let Some(row) = rows.next().await {
