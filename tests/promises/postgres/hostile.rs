@@ -59,7 +59,7 @@ async fn serve(mut socket: TcpStream, greeting: Vec<u8>, answer: Vec<u8>, endles
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_server_sends_that_none_should_is_an_error_in_time() {
-    let notices = message(b'N', format!("SNOTICE\0M{}\0\0", "x".repeat(1000)).as_bytes());
+    let notices = message(b'N', format!("SNOTICE\0C00000\0M{}\0\0", "x".repeat(1000)).as_bytes());
     let cases: [(&str, Vec<u8>, Vec<u8>, bool, &str); 7] = [
         (
             "a row of a gibibyte",
