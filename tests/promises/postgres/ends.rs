@@ -18,7 +18,7 @@ async fn a_transaction_ends_with_its_request_in_whatever_way_that_ends() {
     let plugins: Vec<_> = (0..)
         .zip(CLIENTS)
         .map(|(n, (guest, lane)): (u32, _)| {
-            let lines = "[limits]\ncpu = \"300ms\"\ntimeout = \"1s\"\n[grants]\nsql = [\"main\"]";
+            let lines = "[limits]\ncpu = \"100ms\"\ntimeout = \"3s\"\n[grants]\nsql = [\"main\"]";
             Plugin::new(&format!("p{n}"), lane, guest).with(lines)
         })
         .collect();

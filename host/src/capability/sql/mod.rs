@@ -138,7 +138,9 @@ impl Sql {
             return Ok(known.clone());
         }
         let place = match address.engine {
-            Engine::Postgres => Place::Postgres(Arc::new(Server::new(name.to_owned(), address, database.quota))),
+            Engine::Postgres => {
+                Place::Postgres(Arc::new(Server::new(format!("{tenant}/{name}"), address, database.quota)))
+            }
             other => return Err(format!("this host cannot ask {}", other.name())),
         };
         servers.insert(key, place.clone());

@@ -111,7 +111,7 @@ pub struct Statement<P> {
 
 /// One database on a server, for one tenant, and the connections to it.
 pub struct Server<W> {
-    /// Its name in the settings, for what is told.
+    /// Its tenant's name and its own, for what is told.
     name: String,
     address: Address,
     quota: DatabaseQuota,
