@@ -44,9 +44,9 @@ async fn serve(mut socket: TcpStream, greeting: Vec<u8>, answer: Vec<u8>, endles
     // First it is asked for TLS, then told who comes.
     socket.read_exact(&mut heard[..8]).await.ok()?;
     socket.write_all(b"N").await.ok()?;
-    socket.read(&mut heard).await.ok()?;
+    hear(&mut socket, &mut heard).await?;
     socket.write_all(&greeting).await.ok()?;
-    socket.read(&mut heard).await.ok()?;
+    hear(&mut socket, &mut heard).await?;
     loop {
         socket.write_all(&answer).await.ok()?;
         if !endless {
@@ -57,10 +57,15 @@ async fn serve(mut socket: TcpStream, greeting: Vec<u8>, answer: Vec<u8>, endles
     }
 }
 
+/// Waits for the other end to say something.
+async fn hear(socket: &mut TcpStream, heard: &mut [u8]) -> Option<()> {
+    (socket.read(heard).await.ok()? > 0).then_some(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_server_sends_that_none_should_is_an_error_in_time() {
     let notices = message(b'N', format!("SNOTICE\0C00000\0M{}\0\0", "x".repeat(1000)).as_bytes());
-    let cases: [(&str, Vec<u8>, Vec<u8>, bool, &str); 7] = [
+    let cases = [
         (
             "a row of a gibibyte",
             greeting(),

@@ -35,7 +35,7 @@ use self::{
 pub use self::{
     flow::Flow,
     refusal::{Complaint, Refusal},
-    rows::Rows,
+    rows::{Row, Rows},
 };
 use super::address::Address;
 use crate::config::DatabaseQuota;
@@ -268,7 +268,7 @@ impl<W: Wire> Connection<W> {
 }
 
 /// The columns and the rows of a result.
-pub type Whole<W> = (Vec<<W as Wire>::Column>, Vec<Vec<<W as Wire>::Value>>);
+pub type Whole<W> = (Vec<<W as Wire>::Column>, Vec<Row<W>>);
 
 impl<W: Wire> Session<W> {
     async fn run(self: &Arc<Self>, statement: Statement<W::Parameter>, until: Instant) -> Result<Rows<W>, Refusal> {

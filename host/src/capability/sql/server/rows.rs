@@ -22,6 +22,9 @@ pub(super) struct Ticket {
     pub(super) unread: AtomicU64,
 }
 
+/// A row's values, in the order of the columns.
+pub type Row<W> = Vec<<W as Wire>::Value>;
+
 /// One part of a result.
 pub(super) enum Piece<W: Wire> {
     /// First of all, once it is known that the statement runs.
@@ -95,7 +98,7 @@ impl<W: Wire> Rows<W> {
     ///
     /// # Errors
     /// Why there are no more. Those before are as they should be.
-    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Vec<Vec<W::Value>>, Refusal>>> {
+    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Vec<Row<W>>, Refusal>>> {
         if self.ended {
             return Poll::Ready(None);
         }
@@ -125,7 +128,7 @@ impl<W: Wire> Rows<W> {
     ///
     /// # Cancel safety
     /// Dropping the future drops the rows it has read.
-    pub async fn all(&mut self) -> Result<Vec<Vec<W::Value>>, Refusal> {
+    pub async fn all(&mut self) -> Result<Vec<Row<W>>, Refusal> {
         let mut all = Vec::new();
         while let Some(rows) = poll_fn(|cx| self.poll_next(cx)).await {
             all.extend(rows?);
