@@ -82,13 +82,13 @@ impl<W: Wire> Clerk<W> {
         let refusal = how.as_ref().err().cloned();
         flow.end(how);
         if let Some(refusal) = refusal {
-            self.recover(&refusal, inside).await;
+            self.recover(&refusal, inside, ends(&run.statement.text)).await;
         }
     }
 
     /// After a failure: what was left running is ended, and what is not known to be good is closed. What a guest says
     /// next in a transaction that is no more must not be done outside of one.
-    async fn recover(&mut self, refusal: &Refusal, inside: bool) {
+    async fn recover(&mut self, refusal: &Refusal, inside: bool, was_to_end: bool) {
         let Some(wire) = &mut self.wire else {
             self.rolled_back = inside;
             return;
@@ -101,11 +101,20 @@ impl<W: Wire> Clerk<W> {
                 self.rolled_back = inside;
             }
         }
-        if !good {
-            self.wire = None;
+        // Some failures end the transaction, as a deadlock does; who asked for its end knows that it is over.
+        if !good || (inside && !was_to_end && !wire.is_in_transaction()) {
             self.rolled_back = inside;
         }
+        if !good {
+            self.wire = None;
+        }
     }
+}
+
+/// Whether a statement is to end a transaction.
+fn ends(text: &str) -> bool {
+    let first = text.split(|c: char| !c.is_ascii_alphabetic()).find(|word| !word.is_empty()).unwrap_or_default();
+    ["commit", "end", "rollback"].iter().any(|word| word.eq_ignore_ascii_case(first))
 }
 
 /// Runs a statement, on a connection that is made where there is none.

@@ -58,7 +58,7 @@ pub enum Refusal {
     #[error("the statement ran for {} without an end (databases.*.statement)", Interval(*.0))]
     Deadline(Duration),
     /// The transaction is no more.
-    #[error("the transaction was rolled back when a statement in it failed: ROLLBACK before the next statement")]
+    #[error("the transaction ended when a statement in it failed: ROLLBACK before the next statement")]
     RolledBack,
     /// A parameter is not what the statement wants.
     #[error("{0}")]
