@@ -32,6 +32,8 @@ const HOMES: &[(&str, &str)] = &[
     ("hyper_util::server", "server"),
     ("jiff", "config"),
     ("matchit", "registry"),
+    ("mysql_async", "capability"),
+    ("mysql_common", "capability"),
     ("notify", "registry"),
     ("opentelemetry*", "telemetry"),
     ("prometheus", "telemetry"),

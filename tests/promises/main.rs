@@ -21,6 +21,7 @@ mod layers;
 mod limits;
 mod live_folder;
 mod manifests;
+mod mysql;
 mod outbound;
 mod overload;
 mod postgres;

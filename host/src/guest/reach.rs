@@ -24,7 +24,7 @@ impl Reach {
         let reach = |engine| match engine {
             Engine::Sqlite => Self::of(component, &["spin:sqlite/", "fermyon:spin/sqlite@"]),
             Engine::Postgres => Self::of(component, &["spin:postgres/", "fermyon:spin/postgres@"]),
-            Engine::Mysql => Self::default(),
+            Engine::Mysql => Self::of(component, &["spin:mysql/", "fermyon:spin/mysql@"]),
         };
         Engine::ALL.into_iter().map(|engine| (engine, reach(engine))).collect()
     }

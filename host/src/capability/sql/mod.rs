@@ -3,6 +3,7 @@
 
 mod address;
 mod files;
+pub mod mysql;
 pub mod postgres;
 pub mod server;
 mod tls;
@@ -59,6 +60,7 @@ struct Allowed {
 enum Place {
     File,
     Postgres(Arc<Server<postgres::Line>>),
+    Mysql(Arc<Server<mysql::Line>>),
 }
 
 /// Why a database is not opened.
@@ -137,11 +139,11 @@ impl Sql {
         {
             return Ok(known.clone());
         }
+        let (told, quota) = (format!("{tenant}/{name}"), database.quota);
         let place = match address.engine {
-            Engine::Postgres => {
-                Place::Postgres(Arc::new(Server::new(format!("{tenant}/{name}"), address, database.quota)))
-            }
-            other => return Err(format!("this host cannot ask {}", other.name())),
+            Engine::Postgres => Place::Postgres(Arc::new(Server::new(told, address, quota))),
+            Engine::Mysql => Place::Mysql(Arc::new(Server::new(told, address, quota))),
+            Engine::Sqlite => return Err(format!("this host cannot ask {} on a server", Engine::Sqlite.name())),
         };
         servers.insert(key, place.clone());
         Ok(place)
@@ -173,6 +175,18 @@ impl Databases {
         }
     }
 
+    /// Opens one on a MySQL server; see [`Databases::file`].
+    ///
+    /// # Errors
+    /// When it is not granted, or elsewhere; the error says what would help.
+    pub fn mysql(&self, plugin: &str, database: &str, open: &Arc<()>) -> Result<mysql::Connection, Denied> {
+        let (_, name, place) = self.place(plugin, database)?;
+        match place {
+            Place::Mysql(server) => Ok(server::Connection::new(server, open)),
+            other => Err(other.not(name, Engine::Mysql)),
+        }
+    }
+
     /// What its databases are, each once.
     pub fn engines(&self) -> impl Iterator<Item = (&str, Engine)> {
         let places = self.0.iter().flat_map(|allowed| &allowed.places);
@@ -197,6 +211,7 @@ impl Place {
         match self {
             Self::File => Engine::Sqlite,
             Self::Postgres(_) => Engine::Postgres,
+            Self::Mysql(_) => Engine::Mysql,
         }
     }
 
@@ -204,6 +219,7 @@ impl Place {
         match self {
             Self::File => false,
             Self::Postgres(server) => server.is(address, &database.quota),
+            Self::Mysql(server) => server.is(address, &database.quota),
         }
     }
 

@@ -1,5 +1,6 @@
 //! The interfaces through which a guest asks SQL databases.
 
+mod mysql;
 mod postgres;
 mod sqlite;
 
@@ -28,7 +29,8 @@ pub(super) const MOST_OPEN: usize = 64;
 /// Links all of them; those with functions that are async to engines that know such.
 pub(super) fn link(linker: &mut Linker<State>, wasi_http_03: bool) -> Result<()> {
     sqlite::link(linker, wasi_http_03)?;
-    postgres::link(linker, wasi_http_03)
+    postgres::link(linker, wasi_http_03)?;
+    mysql::link(linker, wasi_http_03)
 }
 
 /// What the functions find in a store.
