@@ -30,6 +30,7 @@ async fn house() -> House {
                 kv: KeyQuota::default(),
                 jobs: JobQuota::default(),
                 sql: SqlQuota::default(),
+                databases: Default::default(),
             },
         )
     };

@@ -25,6 +25,7 @@ fn tenant(name: &str, place: TenantPlace, caps: Caps) -> (String, Tenant) {
             kv: KeyQuota::default(),
             jobs: JobQuota::default(),
             sql: SqlQuota::default(),
+            databases: Default::default(),
         },
     )
 }

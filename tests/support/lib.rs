@@ -2,6 +2,7 @@
 
 pub mod canary;
 pub mod client;
+pub mod databases;
 pub mod house;
 pub mod names;
 pub mod serving;

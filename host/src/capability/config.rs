@@ -67,6 +67,15 @@ impl Supply {
         Self(Arc::new(tenants.into_iter().collect()))
     }
 
+    /// A secret of a tenant's, for the host's own use. Reads a file, perhaps.
+    ///
+    /// # Errors
+    /// Why it cannot be had. The message does not hold it.
+    pub fn secret(&self, tenant: &str, name: &str) -> Result<Hidden, String> {
+        let none = Supplies::default();
+        supplied(self.0.get(tenant).unwrap_or(&none), tenant, name)
+    }
+
     /// The values of all variables that the manifest grants. Reads files: to be called where blocking does no harm.
     ///
     /// # Errors
@@ -79,6 +88,10 @@ impl Supply {
         for (name, given) in &manifest.grants.config {
             let value = match given {
                 Given::Text(text) => Ok(own.and_then(|own| own.get(name)).unwrap_or(text).clone().into()),
+                Given::Secret(secret) if supplies.addresses.contains(secret) => Err(format!(
+                    "the secret {secret} is the address of a database, which no plugin is told: grant the database by its \
+                     name in grants.sql"
+                )),
                 Given::Secret(secret) => supplied(supplies, tenant, secret),
             };
             match value {
@@ -257,6 +270,13 @@ mod tests {
         fs::remove_file(&path).expect("removed");
         fs::create_dir(&path).expect("a folder in its place");
         assert!(read().expect_err("it is a folder").contains("no regular file"));
+    }
+
+    #[test]
+    fn the_address_of_a_database_is_told_to_no_plugin() {
+        let settings = "[secrets]\nDB = { env = \"PATH\" }\n[databases.main]\nurl = { secret = \"DB\" }";
+        let faults = resolve(settings, "url = { secret = \"DB\" }").expect_err("it is for the host");
+        assert!(faults[0].starts_with("grants.config.url: the secret DB is the address of a database"), "{faults:?}");
     }
 
     #[test]

@@ -102,7 +102,8 @@ impl Ways {
     /// Everything that cannot be had; each begins with the manifest's key.
     pub fn grant(&self, tenant: &str, manifest: &Manifest, assets: Option<Kept>) -> Result<Granted, Vec<String>> {
         let variables = self.supply.variables(tenant, manifest)?;
-        let (stores, databases) = (self.keys.stores(tenant, manifest), self.sql.databases(tenant, manifest));
+        let stores = self.keys.stores(tenant, manifest);
+        let databases = self.sql.databases(tenant, manifest)?;
         let shared = manifest.instances.max_concurrent > 1;
         Ok(Granted { plugin: manifest.name.clone(), variables, stores, databases, shared, assets })
     }

@@ -24,10 +24,10 @@ pub use manifest::{
     Build, CapNote, Figure, Given, Grants, HostPattern, Instances, Lane, Limits, Manifest, Methods, OnDisconnect,
     Raise, Route, Schedule, Serves,
 };
-pub(crate) use names::is_variable;
+pub(crate) use names::{is_store, is_variable};
 pub use origins::{Origin, OriginPattern, Scheme};
 pub use schema::{checks_schema, manifest_schema, settings_schema};
 pub use settings::{
-    Caps, DEFAULT_TENANT, Flags, JobQuota, JobSettings, KeyQuota, SecretSource, Settings, SqlQuota, Supplies, Tenant,
-    TenantPlace, TlsFiles,
+    Caps, DEFAULT_TENANT, Database, DatabaseQuota, Flags, JobQuota, JobSettings, KeyQuota, SecretSource, Settings,
+    SqlQuota, Supplies, Tenant, TenantPlace, TlsFiles, TlsMode,
 };

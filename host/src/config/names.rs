@@ -43,6 +43,11 @@ pub(super) fn store(what: &str, name: &str) -> Result<(), Wrong> {
     }
 }
 
+/// Whether a store or a database may have this name.
+pub(crate) fn is_store(name: &str) -> bool {
+    store("store", name).is_ok()
+}
+
 /// Checks a variable's name as Spin has them: words of lower-case letters and digits, joined by single underscores,
 /// beginning with a letter.
 pub(super) fn variable(name: &str) -> Result<(), Wrong> {

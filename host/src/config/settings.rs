@@ -1,5 +1,6 @@
 //! The host's settings as meant: flags over variables over `wasmbay.toml` over defaults.
 
+mod databases;
 mod defaults;
 mod jobs;
 mod keys;
@@ -19,6 +20,7 @@ use std::{
     time::Duration,
 };
 
+pub use databases::{Database, DatabaseQuota, TlsMode};
 use ipnet::IpNet;
 pub use jobs::{JobQuota, JobSettings};
 pub use keys::KeyQuota;
@@ -89,6 +91,8 @@ pub struct Settings {
     pub kv: KeyQuota,
     /// What the databases of a plain folder's plugins may hold and take; each named tenant has its own.
     pub sql: SqlQuota,
+    /// The databases on servers that a plain folder's plugins may be granted; each named tenant has its own.
+    pub databases: BTreeMap<String, Database>,
     /// How jobs run.
     pub jobs: JobSettings,
     /// What the jobs of a plain folder's plugins may take; each named tenant has its own.
@@ -127,6 +131,7 @@ impl Default for Settings {
             supplies: Supplies::default(),
             kv: KeyQuota::default(),
             sql: SqlQuota::default(),
+            databases: BTreeMap::new(),
             jobs: JobSettings::default(),
             job_quota: JobQuota::default(),
             state: None,
@@ -196,6 +201,7 @@ impl Settings {
             kv: self.kv,
             jobs: self.job_quota,
             sql: self.sql,
+            databases: self.databases.clone(),
         };
         BTreeMap::from([(DEFAULT_TENANT.to_owned(), everything)])
     }
@@ -247,6 +253,8 @@ pub struct Tenant {
     pub jobs: JobQuota,
     /// What its databases may hold and take.
     pub sql: SqlQuota,
+    /// Its databases on servers, by name; every other name is an SQLite file's.
+    pub databases: BTreeMap<String, Database>,
 }
 
 /// Where on the host's address space a tenant's routes live.

@@ -3,7 +3,10 @@
 
 use super::{cgi, clock, engine, instance, keys, sql, state, stdio};
 use crate::{
-    capability::http::{self as outbound, limits},
+    capability::{
+        http::{self as outbound, limits},
+        sql::server::MOST_WAITING,
+    },
     config::MAX_VARIABLE,
     lanes::admission::HOPS,
     store::{
@@ -223,6 +226,12 @@ fn sql_caps() -> Vec<Cap> {
             ByteSize(MAX_STATEMENT as u64),
             "an error of the call",
             "values belong in parameters; what is prepared takes several times its text",
+        ),
+        cap(
+            "statements that wait on one handle to a database server",
+            MOST_WAITING,
+            "an error of the call",
+            "each is held in the host's memory with its parameters",
         ),
         cap(
             "memory of all SQLite databases of the host, those of keys included",

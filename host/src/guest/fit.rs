@@ -5,7 +5,10 @@ use super::{
     plugin::{Kind, Loaded},
     reach::Reach,
 };
-use crate::config::{Lane, Manifest};
+use crate::{
+    capability::sql::Engine,
+    config::{Lane, Manifest},
+};
 
 /// Something that is granted, and how the guest can reach it.
 struct Reached {
@@ -32,7 +35,7 @@ impl Loaded {
                  they answer with an error; those of {better} do what they should"
             )
         });
-        absent.into_iter().chain(stalls).collect()
+        absent.into_iter().chain(stalls).chain(self.out_of_reach()).collect()
     }
 
     /// What is granted to instances that serve several requests at once, none of which may make the others wait.
@@ -45,14 +48,33 @@ impl Loaded {
             by: imports.keys,
             better: "spin:key-value@3.0.0",
         };
-        let sql = Reached {
-            what: "SQL",
-            whose: "databases (grants.sql)",
-            by: imports.sql,
-            better: "spin:sqlite@3.1.0 that are async",
-        };
-        let granted = [(keys, !grants.kv.is_empty()), (sql, !grants.sql.is_empty())];
+        let engines: Vec<_> = self.granted.databases.engines().map(|(_, engine)| engine).collect();
+        // Where the operator's word is not known, as by `check`, what is imported tells what will be granted.
+        let is_guess = !imports.sql.iter().any(|(engine, by)| by.is_any() && engines.contains(engine));
+        let databases = imports.sql.iter().map(|(engine, by)| {
+            let better = match engine {
+                Engine::Sqlite => "spin:sqlite@3.1.0 that are async",
+                Engine::Postgres => "spin:postgres@4.2.0 that are async",
+                Engine::Mysql => "spin:mysql@3.0.0",
+            };
+            let reached = Reached { what: engine.name(), whose: "databases (grants.sql)", by: *by, better };
+            (reached, !engines.is_empty() && (is_guess || engines.contains(engine)))
+        });
+        let granted = std::iter::once((keys, !grants.kv.is_empty())).chain(databases).collect::<Vec<_>>();
         granted.into_iter().filter_map(move |(reached, is_granted)| (shared && is_granted).then_some(reached))
+    }
+
+    /// Databases on servers that it is granted and has no functions for.
+    fn out_of_reach(&self) -> impl Iterator<Item = String> {
+        let has = |engine| self.imports.sql.iter().any(|(known, reach)| *known == engine && reach.is_any());
+        let unreached =
+            self.granted.databases.engines().filter(move |(_, engine)| *engine != Engine::Sqlite && !has(*engine));
+        unreached.map(|(name, engine)| {
+            format!(
+                "grants.sql names {name}, which the operator has as {}, and it imports no functions for that",
+                engine.name()
+            )
+        })
     }
 
     /// What the manifest asks for that this kind of guest cannot do.

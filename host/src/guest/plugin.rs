@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     body::Body,
-    capability::Granted,
+    capability::{Granted, sql::Engine},
     config::{Instances, Lane, Manifest},
     failure::Failure,
 };
@@ -80,7 +80,7 @@ pub(super) struct Imports {
     /// By which functions it can reach its stores.
     pub(super) keys: Reach,
     /// By which functions it can reach its databases.
-    pub(super) sql: Reach,
+    pub(super) sql: Vec<(Engine, Reach)>,
 }
 
 /// The typed way in, resolved once.

@@ -2,6 +2,8 @@
 
 use wasmtime::component::{Component, types::ComponentItem};
 
+use crate::capability::sql::Engine;
+
 /// By which functions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Reach {
@@ -17,9 +19,14 @@ impl Reach {
         Self::of(component, &["spin:key-value/", "fermyon:spin/key-value@", "wasi:keyvalue/"])
     }
 
-    /// To its databases.
-    pub(super) fn of_sql(component: &Component) -> Self {
-        Self::of(component, &["spin:sqlite/", "fermyon:spin/sqlite@"])
+    /// To its databases, of each kind.
+    pub(super) fn of_sql(component: &Component) -> Vec<(Engine, Self)> {
+        let reach = |engine| match engine {
+            Engine::Sqlite => Self::of(component, &["spin:sqlite/", "fermyon:spin/sqlite@"]),
+            Engine::Postgres => Self::of(component, &["spin:postgres/", "fermyon:spin/postgres@"]),
+            Engine::Mysql => Self::of(component, &["spin:mysql/", "fermyon:spin/mysql@"]),
+        };
+        Engine::ALL.into_iter().map(|engine| (engine, reach(engine))).collect()
     }
 
     /// By the interfaces whose names begin so.
@@ -41,6 +48,11 @@ impl Reach {
             }
         }
         reach
+    }
+
+    /// Whether there is a way at all.
+    pub(super) fn is_any(self) -> bool {
+        self.sync || self.concurrent
     }
 
     /// Whether there is no other way than to make the whole guest wait.

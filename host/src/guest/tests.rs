@@ -63,7 +63,7 @@ impl House {
             supply: Supply::default(),
             keys: Keys::new(Path::new("/nonexistent"), []),
             jobs: Jobs::none(),
-            sql: Sql::new(Path::new("/nonexistent"), []),
+            sql: Sql::new(Path::new("/nonexistent"), Supply::default(), []),
         };
         let engines = Engines::new(&settings, &lanes, ways).expect("the pools fit");
         Self { lanes, engines, metrics: Metrics::new(), settings }

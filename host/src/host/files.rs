@@ -2,7 +2,10 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::{admin, config::Settings};
+use crate::{
+    admin,
+    config::{Settings, Tenant},
+};
 
 /// More connections than these no host serves unless it is told to, whatever the system allows.
 const MOST_CONNECTIONS: u64 = 50_000;
@@ -79,7 +82,12 @@ pub(super) fn room(settings: &Settings) -> Room {
 
 /// Files that all tenants' databases may have open together.
 fn databases(settings: &Settings) -> u64 {
-    settings.tenants().values().map(|tenant| u64::from(tenant.sql.connections) * FILES_OF_CONNECTION).sum()
+    let files = |tenant: &Tenant| u64::from(tenant.sql.connections) * FILES_OF_CONNECTION;
+    // Beside each connection to a server one more may be open that asks the server to end a statement.
+    let sockets = |tenant: &Tenant| {
+        tenant.databases.values().map(|database| 2 * u64::from(database.quota.connections)).sum::<u64>()
+    };
+    settings.tenants().values().map(|tenant| files(tenant) + sockets(tenant)).sum()
 }
 
 /// Files open now. Where that cannot be read, what a host opens on its way here.

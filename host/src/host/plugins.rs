@@ -25,9 +25,9 @@ use crate::{
         http::{Outbound, OutboundSettings},
         jobs::Jobs,
         keys::Keys,
-        sql::Sql,
+        sql::{self, Sql},
     },
-    config::{Lane, Limits, Settings},
+    config::{self, Lane, Limits, Settings},
     diagnostic::Diagnostic,
     failure::Failure,
     guest::{EngineSettings, Engines, Machine, Pools},
@@ -188,12 +188,13 @@ impl Ground {
         let data = data_folder(settings, dir)?;
         let state = state_folder(settings, &data, mode);
         let jobs = store::Jobs::new(&state, Keeping(settings.jobs.kept));
+        let supply = supply(settings);
         let ways = Ways {
             plugins: Arc::new(invoker.clone()),
             outbound: outbound.clone(),
-            supply: supply(settings),
             keys: keys(settings, &state),
-            sql: sql(settings, &state),
+            sql: sql(settings, supply.clone(), &state),
+            supply,
             jobs: handing_in(settings, jobs.clone(), Arc::clone(&metrics)),
         };
         let engines = Engines::new(&engine, &lanes, ways)?;
@@ -250,8 +251,10 @@ fn state_folder(settings: &Settings, data: &Path, mode: Mode) -> PathBuf {
 }
 
 /// The databases that tenants keep.
-fn sql(settings: &Settings, state: &Path) -> Sql {
-    Sql::new(state, settings.tenants().into_iter().map(|(name, tenant)| (name, tenant.sql)))
+fn sql(settings: &Settings, supply: Supply, state: &Path) -> Sql {
+    let tenants = settings.tenants().into_iter();
+    let of = |tenant: config::Tenant| sql::Tenant { quota: tenant.sql, databases: tenant.databases };
+    Sql::new(state, supply, tenants.map(|(name, tenant)| (name, of(tenant))))
 }
 
 /// The data folder, made for its owner alone where it is missing.

@@ -1,6 +1,7 @@
 //! The project's own commands. `cargo xtask --help` tells what there is.
 
 mod command;
+mod databases;
 mod fuzz;
 mod guests;
 mod kept;

@@ -6,6 +6,7 @@ use anyhow::Context;
 
 use crate::{
     command::quoted,
+    databases,
     fuzz::{self, Soak},
     guests as test_guests, languages, peers,
     place::Place,
@@ -119,13 +120,14 @@ pub(crate) fn cargo(place: &Place) -> Command {
     cargo
 }
 
-/// Folders of what was built for wasm.
+/// Folders of what was built for wasm, and of what the tests run it against.
 struct Built {
     guests: PathBuf,
     plugins: PathBuf,
     readme: PathBuf,
     languages: PathBuf,
     python: PathBuf,
+    databases: PathBuf,
 }
 
 impl Built {
@@ -135,17 +137,19 @@ impl Built {
         let plugins = plugins::build(place, steps, toolchain, Build::Shared(&languages))?;
         let readme = readme::build(place, steps, toolchain)?;
         let python = python::ensure(place, steps)?;
-        Ok(Self { guests, plugins, readme, languages, python })
+        let databases = databases::ensure(place, steps)?;
+        Ok(Self { guests, plugins, readme, languages, python, databases })
     }
 
     /// What tests and benches are told.
-    fn variables(self, place: &Place, profile: &str) -> [(&'static str, PathBuf); 6] {
+    fn variables(self, place: &Place, profile: &str) -> [(&'static str, PathBuf); 7] {
         [
             ("WASMBAY_GUESTS", self.guests),
             ("WASMBAY_PLUGINS", self.plugins),
             ("WASMBAY_README", self.readme),
             ("WASMBAY_LANGUAGES", self.languages),
             ("WASMBAY_PYTHON", self.python),
+            ("WASMBAY_DATABASES", self.databases),
             ("WASMBAY_BIN", place.target.join(profile).join("wasmbay")),
         ]
     }

@@ -86,6 +86,8 @@ fn the_page_of_limits_is_what_the_code_says() {
     page += &table(["key", "what", "default"], quotas(&settings, "jobs"));
     page += "\nOf SQL databases, in `[sql]` and `[tenant.NAME.sql]` likewise (`docs/sql.md`):\n\n";
     page += &table(["key", "what", "default"], quotas(&settings, "sql"));
+    page += "\nOf one database on a server, in `[databases.NAME]` and `[tenant.T.databases.NAME]` (`docs/postgres.md`):\n\n";
+    page += &table(["key", "what", "default"], databases(&settings));
     page += "\n## What neither sets\n\nFigures that no honest guest meets.\n\n";
     let rows = caps().into_iter().map(|cap| [cap.what.into(), cap.most, cap.past.into(), cap.reason.into()]);
     page += &table(["what", "most", "past it", "why"], rows);
@@ -157,6 +159,15 @@ fn quotas(schema: &Value, of: &str) -> Vec<[String; 3]> {
         [code(&format!("{of}.{key}")), text(&value["description"]), code(&text(&value["default"]))]
     };
     quotas.iter().map(row).collect()
+}
+
+fn databases(schema: &Value) -> Vec<[String; 3]> {
+    let keys = &schema["properties"]["databases"]["additionalProperties"]["properties"];
+    let keys = keys.as_object().expect("a database has keys").iter();
+    // Where it is, and how that is protected, is no limit.
+    let limits = keys.filter(|(key, _)| !matches!(key.as_str(), "url" | "tls" | "authorities"));
+    let default = |value: &Value| if value.is_null() { "–".to_owned() } else { code(&text(value)) };
+    limits.map(|(key, value)| [code(key), text(&value["description"]), default(&value["default"])]).collect()
 }
 
 /// The operator's settings that lower a limit: those that do when each is as low as can be.

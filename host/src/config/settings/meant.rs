@@ -98,7 +98,7 @@ impl Written {
         let default = Settings::default();
         self.check_addresses(faults);
         if !self.tenant.is_empty() {
-            supplies::refuse(faults, &self.config, &self.secrets);
+            supplies::refuse(faults, &self.config, &self.secrets, &self.databases);
         }
         let mut count = |key, written: Option<At<Count>>, default| {
             written.map_or(default, |written| checks::above_zero(faults, key, &written))
@@ -117,6 +117,8 @@ impl Written {
         let kv = self.kv.unwrap_or_default().meant(faults, "kv", default.kv);
         let (jobs, job_quota) = self.jobs.unwrap_or_default().meant(faults);
         let sql = self.sql.unwrap_or_default().meant(faults, "sql", default.sql);
+        let mut supplies = supplies::meant(faults, "", self.config, self.secrets);
+        let databases = self.databases.meant(faults, "", &mut supplies, sql);
         Settings {
             listen: self.listen.map_or(default.listen, |listen| listen.value),
             admin: self.admin.map_or(default.admin, |admin| admin.value),
@@ -145,7 +147,8 @@ impl Written {
             jobs,
             job_quota,
             state: None,
-            supplies: supplies::meant(faults, "", self.config, self.secrets),
+            supplies,
+            databases,
         }
     }
 

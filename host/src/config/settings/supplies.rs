@@ -1,9 +1,13 @@
 //! What an operator hands to plugins: values of their variables, and where secrets are kept.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
 
 use schemars::JsonSchema;
 
+use super::databases::WrittenDatabases;
 use crate::config::{
     checks,
     fault::{At, Faults, Place, Wrong},
@@ -18,6 +22,8 @@ pub struct Supplies {
     pub config: BTreeMap<String, BTreeMap<String, String>>,
     /// Where each secret is.
     pub secrets: BTreeMap<String, SecretSource>,
+    /// Those that are addresses of databases, which no plugin is told.
+    pub addresses: BTreeSet<String>,
     /// Whether a secret that is kept nowhere has a stand-in: the environment's variable of its name, else its name.
     pub stand_ins: bool,
 }
@@ -104,14 +110,21 @@ impl WrittenSecrets {
 
 /// Checks everything. `above` is what stands before the keys: empty, or ending with a dot.
 pub(super) fn meant(faults: &mut Faults, above: &str, config: WrittenConfig, secrets: WrittenSecrets) -> Supplies {
-    Supplies { config: config.meant(faults, above), secrets: secrets.meant(faults, above), stand_ins: false }
+    let (config, secrets) = (config.meant(faults, above), secrets.meant(faults, above));
+    Supplies { config, secrets, ..Supplies::default() }
 }
 
 /// Complains of supplies at the top of settings whose tenants each have their own: nobody would get them.
-pub(super) fn refuse(faults: &mut Faults, config: &WrittenConfig, secrets: &WrittenSecrets) {
+pub(super) fn refuse(
+    faults: &mut Faults,
+    config: &WrittenConfig,
+    secrets: &WrittenSecrets,
+    databases: &WrittenDatabases,
+) {
     let first = [
         ("config", config.0.first().map(|(name, _)| &name.place)),
         ("secrets", secrets.0.first().map(|(name, _)| &name.place)),
+        ("databases", databases.first()),
     ];
     for (key, place) in first {
         let Some(place) = place else { continue };

@@ -45,10 +45,11 @@ fn one(faults: &mut Faults, key: &str, written: WrittenTenant, (kv, sql, jobs): 
         .weight
         .map_or(defaults::WEIGHT, |weight| checks::within(faults, &format!("{key}.weight"), (1, MAX_WEIGHT), &weight));
     let caps = caps(faults, key, written.caps.unwrap_or_default());
-    let supplies = supplies::meant(faults, &format!("{key}."), written.config, written.secrets);
+    let mut supplies = supplies::meant(faults, &format!("{key}."), written.config, written.secrets);
     let kv = written.kv.unwrap_or_default().meant(faults, &format!("{key}.kv"), kv);
     let jobs = written.jobs.unwrap_or_default().meant(faults, &format!("{key}.jobs"), jobs);
     let sql = written.sql.unwrap_or_default().meant(faults, &format!("{key}.sql"), sql);
+    let databases = written.databases.meant(faults, &format!("{key}."), &mut supplies, sql);
     let place = match (written.hosts, written.prefix) {
         (Some(hosts), None) => TenantPlace::Hosts(hosts_of(faults, key, hosts)),
         (None, Some(prefix)) => TenantPlace::Prefix(prefix_of(faults, key, prefix)),
@@ -65,7 +66,7 @@ fn one(faults: &mut Faults, key: &str, written: WrittenTenant, (kv, sql, jobs): 
     };
     let folder = written.folder?;
     let folder = faults.keep(&folder.place, &format!("{key}.folder"), names::below(&folder.value))?;
-    Some(Tenant { folder, place, weight, caps, supplies, kv, sql, jobs })
+    Some(Tenant { folder, place, weight, caps, supplies, kv, sql, databases, jobs })
 }
 
 fn hosts_of(faults: &mut Faults, key: &str, written: At<Vec<At<String>>>) -> Vec<String> {

@@ -8,6 +8,7 @@ use ipnet::IpNet;
 use schemars::JsonSchema;
 
 use super::{
+    databases::{WrittenDatabase, WrittenDatabases},
     defaults,
     jobs::{WrittenJobs, WrittenTenantJobs},
     keys::WrittenKeys,
@@ -122,6 +123,9 @@ pub(in crate::config) struct Written {
     /// On a host without `[tenant.*]`: where each secret is kept that manifests name.
     #[schemars(with = "Option<BTreeMap<String, WrittenSource>>")]
     pub(super) secrets: WrittenSecrets,
+    /// On a host without `[tenant.*]`: databases on servers, by the names that `grants.sql` has for them. A name that is not here is an SQLite file.
+    #[schemars(with = "Option<BTreeMap<String, WrittenDatabase>>")]
+    pub(super) databases: WrittenDatabases,
 }
 
 /// The public listener's certificate. Both files are read again when they change.
@@ -171,6 +175,9 @@ pub(super) struct WrittenTenant {
     /// Where each secret is kept that the tenant's manifests name.
     #[schemars(with = "Option<BTreeMap<String, WrittenSource>>")]
     pub(super) secrets: WrittenSecrets,
+    /// Databases on servers, by the names that `grants.sql` has for them. A name that is not here is an SQLite file.
+    #[schemars(with = "Option<BTreeMap<String, WrittenDatabase>>")]
+    pub(super) databases: WrittenDatabases,
     #[schemars(skip)]
     pub(super) place: Place,
 }
@@ -222,6 +229,7 @@ impl Written {
             sql: top.table(faults, "sql").map(|sql| WrittenSql::read(sql, faults)),
             config: WrittenConfig::read(&mut top, faults),
             secrets: WrittenSecrets::read(&mut top, faults),
+            databases: WrittenDatabases::read(&mut top, faults),
         };
         top.finish(faults, &[]);
         written
@@ -230,9 +238,10 @@ impl Written {
     /// The paths that begin where they are written.
     pub(super) fn paths(&mut self) -> impl Iterator<Item = &mut At<PathBuf>> {
         let tls = self.tls.as_mut().map(|tls| [&mut tls.certificate, &mut tls.key]);
-        let tenants = self.tenant.iter_mut().flat_map(|(_, tenant)| tenant.secrets.paths());
+        let tenants =
+            self.tenant.iter_mut().flat_map(|(_, tenant)| tenant.secrets.paths().chain(tenant.databases.paths()));
         let own = self.data.iter_mut().chain(&mut self.outbound_authorities).chain(tls.into_iter().flatten().flatten());
-        own.chain(self.secrets.paths()).chain(tenants)
+        own.chain(self.secrets.paths()).chain(self.databases.paths()).chain(tenants)
     }
 }
 
@@ -263,6 +272,7 @@ impl WrittenTenant {
             sql: table.table(faults, "sql").map(|sql| WrittenSql::read(sql, faults)),
             config: WrittenConfig::read(&mut table, faults),
             secrets: WrittenSecrets::read(&mut table, faults),
+            databases: WrittenDatabases::read(&mut table, faults),
         };
         table.finish(faults, &["tls"]);
         written

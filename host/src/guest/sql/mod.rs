@@ -1,5 +1,7 @@
 //! The interfaces through which a guest asks SQL databases.
 
+mod mysql;
+mod postgres;
 mod sqlite;
 
 use std::sync::Arc;
@@ -14,8 +16,11 @@ use super::{
     state::State,
 };
 use crate::{
-    capability::{Granted, sql::Connection},
-    store::sql::Refusal,
+    capability::{
+        Granted,
+        sql::{Databases, Denied, server},
+    },
+    store,
 };
 
 /// Databases that the guests of one instance may have open at once.
@@ -23,7 +28,9 @@ pub(super) const MOST_OPEN: usize = 64;
 
 /// Links all of them; those with functions that are async to engines that know such.
 pub(super) fn link(linker: &mut Linker<State>, wasi_http_03: bool) -> Result<()> {
-    sqlite::link(linker, wasi_http_03)
+    sqlite::link(linker, wasi_http_03)?;
+    postgres::link(linker, wasi_http_03)?;
+    mysql::link(linker, wasi_http_03)
 }
 
 /// What the functions find in a store.
@@ -44,7 +51,7 @@ impl HasData for Asked {
 
 /// Why a guest gets no connection.
 enum Trouble {
-    Denied,
+    Denied(Denied),
     Other(String),
 }
 
@@ -56,7 +63,12 @@ const STALLS: &str = "this function would hold up the other requests of this ins
 const TOO_EARLY: &str = "no database can be opened before there is a request";
 
 impl Client<'_> {
-    fn open(&mut self, database: &str) -> Result<Resource<Connection>, Trouble> {
+    /// Opens a database by one of the ways that [`Databases`] has.
+    fn open<C: Send + 'static>(
+        &mut self,
+        database: &str,
+        way: impl FnOnce(&Databases, &str, &str, &Arc<()>) -> Result<C, Denied>,
+    ) -> Result<Resource<C>, Trouble> {
         let errand = self.desk.errand();
         if errand.is_nobodys() {
             return Err(Trouble::Other(TOO_EARLY.to_owned()));
@@ -65,35 +77,53 @@ impl Client<'_> {
         if Arc::strong_count(open) > MOST_OPEN {
             return Err(Trouble::Other(format!("{MOST_OPEN} databases are open, and no more may be: drop some")));
         }
-        let connection = self.granted.databases.open(&self.granted.plugin, database, open).map_err(|denied| {
+        let connection = way(&self.granted.databases, &self.granted.plugin, database, open).map_err(|denied| {
             errand.queried("denied");
             errand.tell("denied", &denied);
-            Trouble::Denied
+            Trouble::Denied(denied)
         })?;
         self.table.push(connection).map_err(|error| Trouble::Other(error.to_string()))
     }
 
-    /// The same for a function that makes the guest wait.
-    fn open_sync(&mut self, database: &str) -> Result<Resource<Connection>, Trouble> {
+    /// Why a function that makes the guest wait does not, where it would stall others.
+    fn may_wait(&self) -> Result<(), Trouble> {
         match self.granted.shared {
             true => Err(Trouble::Other(STALLS.to_owned())),
-            false => self.open(database),
+            false => Ok(()),
         }
     }
 
     /// A handle, and the request it works for.
-    fn opened(&self, handle: &Resource<Connection>) -> Result<(Connection, Arc<Errand>)> {
+    fn opened<C: Clone + 'static>(&self, handle: &Resource<C>) -> Result<(C, Arc<Errand>)> {
         Ok((self.table.get(handle)?.clone(), self.desk.errand()))
     }
 
-    fn close(&mut self, handle: Resource<Connection>) -> Result<()> {
+    fn close<C: 'static>(&mut self, handle: Resource<C>) -> Result<()> {
         self.table.delete(handle)?;
         Ok(())
     }
 }
 
+/// Why a statement came to nothing, of whatever engine.
+trait Counted {
+    /// How a metric calls it.
+    fn name(&self) -> &'static str;
+}
+
+impl Counted for store::sql::Refusal {
+    fn name(&self) -> &'static str {
+        self.name()
+    }
+}
+
+impl Counted for server::Refusal {
+    fn name(&self) -> &'static str {
+        self.name()
+    }
+}
+
 /// What a guest is told of a call that has ended, which is counted.
-fn told<T, E: From<Refusal>>(errand: &Errand, answer: Result<T, Refusal>) -> Result<T, E> {
-    errand.queried(answer.as_ref().map_or_else(Refusal::name, |_| "ok"));
+fn told<T, R: Counted, E: From<R>>(errand: &Errand, answer: Result<T, R>) -> Result<T, E> {
+    errand.queried(answer.as_ref().map_or_else(Counted::name, |_| "ok"));
     answer.map_err(E::from)
 }

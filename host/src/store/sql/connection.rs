@@ -179,7 +179,7 @@ impl From<rusqlite::Error> for Fault {
 }
 
 /// Whether a statement ends the transaction and does nothing else. To go back to a savepoint is not to end it.
-fn is_rollback(text: &str) -> bool {
+pub fn is_rollback(text: &str) -> bool {
     let mut words = text.trim_end_matches([';', ' ', '\n']).split_whitespace();
     let mut is = |word: &str| words.next().map(|next| next.eq_ignore_ascii_case(word));
     is("rollback") == Some(true) && is("transaction") != Some(false) && words.next().is_none()

@@ -102,7 +102,8 @@ impl<'a> Flow<'a> {
             let _ = self.run.pieces.send(Piece::Columns(columns));
         }
         if !self.batch.is_empty() {
-            let batch = Batch::new(std::mem::take(&mut self.batch), self.batch_bytes, &self.run.tally);
+            let batch =
+                Batch::new(std::mem::take(&mut self.batch), self.batch_bytes, &self.run.ticket, &self.run.tally);
             self.batch_bytes = 0;
             let _ = self.run.pieces.send(Piece::Rows(batch));
         }
@@ -120,13 +121,13 @@ impl<'a> Flow<'a> {
             if self.run.ticket.gone.load(Relaxed) {
                 return Err(Refusal::Gone);
             }
-            let unread = self.run.tally.unread.load(Relaxed);
-            if unread <= WINDOW {
+            // Rows of an earlier statement that are kept do not hold up this one's.
+            if self.run.ticket.unread.load(Relaxed) <= WINDOW {
                 return Ok(());
             }
             // Whoever runs the next statement may be who reads these rows: what is left is kept for later.
             if !self.inbox.put_off.is_empty() {
-                let most = self.quota.result;
+                let (unread, most) = (self.run.tally.unread.load(Relaxed), self.quota.result);
                 return if unread > most { Err(Refusal::Unread(most)) } else { Ok(()) };
             }
             match self.inbox.new.recv() {

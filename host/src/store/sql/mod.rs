@@ -37,6 +37,7 @@ use self::{
     rows::{Piece, Ticket},
 };
 pub use self::{
+    connection::is_rollback,
     guard::{HEAP, HEAP_OF_STATEMENTS},
     refusal::Refusal,
     rows::{Row, Rows},
@@ -118,7 +119,7 @@ pub struct Session {
 struct Tally {
     changes: AtomicU64,
     last_rowid: AtomicI64,
-    /// Bytes of rows that wait for their reader.
+    /// Bytes of all statements' rows that wait for their reader.
     unread: AtomicU64,
 }
 

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     task::{Context, Poll, ready},
 };
@@ -20,6 +20,8 @@ pub type Row = Vec<Value>;
 pub(super) struct Ticket {
     /// Nobody waits any more.
     pub(super) gone: AtomicBool,
+    /// Bytes of this statement's rows that wait for their reader.
+    pub(super) unread: AtomicU64,
 }
 
 /// One part of a result.
@@ -38,18 +40,21 @@ pub(super) enum Piece {
 pub(super) struct Batch {
     rows: Vec<Row>,
     bytes: u64,
+    ticket: Arc<Ticket>,
     tally: Arc<Tally>,
 }
 
 impl Batch {
-    pub(super) fn new(rows: Vec<Row>, bytes: u64, tally: &Arc<Tally>) -> Self {
+    pub(super) fn new(rows: Vec<Row>, bytes: u64, ticket: &Arc<Ticket>, tally: &Arc<Tally>) -> Self {
+        ticket.unread.fetch_add(bytes, Relaxed);
         tally.unread.fetch_add(bytes, Relaxed);
-        Self { rows, bytes, tally: Arc::clone(tally) }
+        Self { rows, bytes, ticket: Arc::clone(ticket), tally: Arc::clone(tally) }
     }
 }
 
 impl Drop for Batch {
     fn drop(&mut self) {
+        self.ticket.unread.fetch_sub(self.bytes, Relaxed);
         self.tally.unread.fetch_sub(self.bytes, Relaxed);
     }
 }

@@ -311,6 +311,8 @@ async fn rows_are_read_at_their_readers_pace_and_beside_other_statements() {
         assert_eq!(number(&session, "SELECT 7").await, 7);
         read += reads(&mut rows).await.len();
     }
+    // What is kept of it does not hold up another one's rows.
+    assert_eq!(ask(&session, MANY).await.expect("it runs").len(), 20_000);
     read += rows.all().await.expect("the rest").len();
     assert_eq!(read, 20_000);
     assert_eq!(session.tally.unread.load(Relaxed), 0);

@@ -82,7 +82,7 @@ impl House {
             supply: Supply::default(),
             jobs: Jobs::none(),
             keys: Keys::new(Path::new("/nonexistent"), []),
-            sql: Sql::new(Path::new("/nonexistent"), []),
+            sql: Sql::new(Path::new("/nonexistent"), Supply::default(), []),
         };
         let engines = Engines::new(&settings, &lanes, ways).expect("the pools fit");
         drop(_inside);

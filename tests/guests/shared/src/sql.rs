@@ -34,6 +34,38 @@ pub fn parameters(text: &str) -> Vec<Parameter> {
     text.split(',').filter(|text| !text.is_empty()).map(one).collect()
 }
 
+/// One parameter of a server that tells more types apart, as a query's `p` names it.
+pub enum Typed {
+    /// `n`
+    Null,
+    /// `z:true`
+    Boolean(bool),
+    /// `i:-1`
+    Signed(i64),
+    /// `u:1`
+    Unsigned(u64),
+    /// `r:0.5`
+    Real(f64),
+    /// `t:text`
+    Text(String),
+    /// `b:` and bytes, each as two hexadecimal digits
+    Bytes(Vec<u8>),
+}
+
+/// The same as [`parameters`] with those.
+pub fn typed(text: &str) -> Vec<Typed> {
+    let one = |text: &str| match text.split_once(':') {
+        Some(("z", value)) => Typed::Boolean(value == "true"),
+        Some(("i", value)) => Typed::Signed(value.parse().expect("a whole number")),
+        Some(("u", value)) => Typed::Unsigned(value.parse().expect("a whole number")),
+        Some(("r", value)) => Typed::Real(value.parse().expect("a number")),
+        Some(("t", value)) => Typed::Text(value.to_owned()),
+        Some(("b", value)) => Typed::Bytes(bytes(value)),
+        _ => Typed::Null,
+    };
+    text.split(',').filter(|text| !text.is_empty()).map(one).collect()
+}
+
 fn bytes(hex: &str) -> Vec<u8> {
     let pair = |place| u8::from_str_radix(&hex[place..place + 2], 16).expect("two hexadecimal digits");
     (0..hex.len()).step_by(2).map(pair).collect()

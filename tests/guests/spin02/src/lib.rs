@@ -1,8 +1,10 @@
 //! Variables, keys and databases through Spin's SDK of WASI 0.2: the last segment of the path names what is done.
 //!
 //! `variable?name=`; `get?store=&key=`, `set?store=&key=&value=[&bytes=]`, `delete?store=&key=`, `exists?store=&key=`,
-//! `keys?store=`, `fill?store=&n=&bytes=[&from=]`, `open?store=&n=`; those of [`sqlite`].
+//! `keys?store=`, `fill?store=&n=&bytes=[&from=]`, `open?store=&n=`; those of [`sqlite`], [`postgres`] and [`mysql`].
 
+mod mysql;
+mod postgres;
 mod sqlite;
 
 use shared::Target;
@@ -27,7 +29,15 @@ fn handle(request: Request) -> impl IntoResponse {
             Ok(text) => (200, text),
             Err(error) => (500, format!("{error:?}")),
         },
+        name if name.starts_with("pg-") => match postgres::answer(&target) {
+            Ok(text) => (200, text),
+            Err(error) => (500, error),
+        },
         name if name.starts_with("sqlite-") => match sqlite::answer(&target) {
+            Ok(text) => (200, text),
+            Err(error) => (500, format!("{error:?}")),
+        },
+        name if name.starts_with("mysql-") => match mysql::answer(&target) {
             Ok(text) => (200, text),
             Err(error) => (500, format!("{error:?}")),
         },

@@ -2,8 +2,11 @@
 //!
 //! `variable?name=`, `config?name=`, `configs`; `get?store=&key=`, `set?store=&key=&value=[&bytes=]`,
 //! `delete?store=&key=`, `exists?store=&key=`, `keys?store=`, `fill?store=&n=&bytes=[&from=]`, `pairs?store=&n=`,
-//! `increment?store=&key=&by=[&n=]`, `swap?store=&key=&value=[&meanwhile=]`, `pages?store=`; those of [`sqlite`].
+//! `increment?store=&key=&by=[&n=]`, `swap?store=&key=&value=[&meanwhile=]`, `pages?store=`; those of [`sqlite`],
+//! [`postgres`] and [`mysql`].
 
+mod mysql;
+mod postgres;
 mod sqlite;
 
 use shared::Target;
@@ -35,7 +38,9 @@ async fn answer(target: &Target) -> Result<String, String> {
         "config" => format!("{:?}", config::get(&name)),
         "configs" => format!("{:?}", config::get_all()),
         "increment" | "swap" | "pages" => bucket(target).map_err(|error| format!("{error:?}"))?,
+        name if name.starts_with("pg-") => postgres::answer(target).await.map_err(|error| format!("{error:?}"))?,
         name if name.starts_with("sqlite-") => sqlite::answer(target).await.map_err(|error| format!("{error:?}"))?,
+        name if name.starts_with("mysql-") => mysql::answer(target).await.map_err(|error| format!("{error:?}"))?,
         _ => keys(target).await.map_err(|error| format!("{error:?}"))?,
     })
 }

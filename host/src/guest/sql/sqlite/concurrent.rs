@@ -17,14 +17,18 @@ use super::{
     later::{Error, HostConnectionWithStore, RowResult, Value},
     statement,
 };
-use crate::{capability::sql::Connection, guest::call::Errand, store::sql::Rows};
+use crate::{
+    capability::sql::{Connection, Databases},
+    guest::call::Errand,
+    store::sql::{Refusal, Rows},
+};
 
 /// A result on its way: the columns' names, the rows, and whether those were all.
 type Answer = (Vec<String>, StreamReader<RowResult>, FutureReader<Result<(), Error>>);
 
 impl<T: Send + 'static> HostConnectionWithStore<T> for Asked {
     async fn open_async(accessor: &Accessor<T, Self>, database: String) -> Result<Result<Resource<Connection>, Error>> {
-        Ok(accessor.with(|mut access| access.get().open(&database)).map_err(Into::into))
+        Ok(accessor.with(|mut access| access.get().open(&database, Databases::file)).map_err(Into::into))
     }
 
     async fn execute_async(
@@ -99,7 +103,7 @@ impl<D> StreamProducer<D> for Stream {
             }
             // It was counted as one that went well when it began.
             Some(Err(refusal)) => {
-                let error = told::<(), Error>(&self.errand, Err(refusal)).expect_err("it is one");
+                let error = told::<(), Refusal, Error>(&self.errand, Err(refusal)).expect_err("it is one");
                 self.end(Err(error))
             }
         }

@@ -11,7 +11,7 @@ use self::bindings::{
 };
 use super::{Asked, STALLS, State, Trouble};
 use crate::{
-    capability::sql::Connection,
+    capability::sql::{Connection, Denied},
     store::sql::{Refusal, Row, Statement, Value},
 };
 
@@ -59,7 +59,8 @@ macro_rules! types {
         impl From<Trouble> for $version::Error {
             fn from(trouble: Trouble) -> Self {
                 match trouble {
-                    Trouble::Denied => Self::AccessDenied,
+                    Trouble::Denied(denied @ Denied::OtherEngine { .. }) => Self::Io(denied.to_string()),
+                    Trouble::Denied(_) => Self::AccessDenied,
                     Trouble::Other(why) => Self::Io(why),
                 }
             }

@@ -6,7 +6,7 @@ use super::{
     super::{Client, told},
     STALLS, earlier, first, later, statement, whole,
 };
-use crate::capability::sql::Connection;
+use crate::capability::sql::{Connection, Databases};
 
 impl first::Host for Client<'_> {}
 
@@ -18,7 +18,8 @@ impl later::Host for Client<'_> {}
 macro_rules! functions {
     ($version:ident) => {
         async fn open(&mut self, database: String) -> Result<Result<Resource<Connection>, $version::Error>> {
-            Ok(self.open_sync(&database).map_err(Into::into))
+            let opened = self.may_wait().and_then(|()| self.open(&database, Databases::file));
+            Ok(opened.map_err(Into::into))
         }
 
         async fn execute(

@@ -1,0 +1,134 @@
+//! MySQL databases: `mysql-ask?db=&q=[&p=]` queries statements on one connection and answers the last one's columns and
+//! rows, `mysql-do?db=&q=[&p=]` executes them, `mysql-open?db=&n=`, `mysql-leave?db=&q=&how=`, `mysql-sum?db=&q=[&most=]`
+//! adds up whole numbers as they come and may leave before the last, `mysql-nest?db=&q=` has a statement between them.
+
+use shared::{Target, sql};
+use spin_sdk::mysql::{Connection, DbDataType, DbValue, Error, ParameterValue};
+
+pub(crate) async fn answer(target: &Target) -> Result<String, Error> {
+    let database = target.text("db").unwrap_or_default();
+    let text = target.text("q").unwrap_or_default();
+    let connection = Connection::open(&database).await?;
+    Ok(match target.behaviour() {
+        "mysql-open" => {
+            let mut all = Vec::new();
+            for _ in 0..target.number_or("n", 1) {
+                all.push(Connection::open(&database).await?);
+            }
+            all.len().to_string()
+        }
+        "mysql-do" => {
+            for statement in sql::statements(&text) {
+                connection.execute(statement, parameters(target)).await?;
+            }
+            "done".to_owned()
+        }
+        "mysql-leave" => {
+            for statement in sql::statements(&text) {
+                connection.execute(statement, []).await?;
+            }
+            leave(&target.text("how").unwrap_or_default()).await;
+            std::mem::forget(connection);
+            "left".to_owned()
+        }
+        "mysql-sum" => {
+            let mut rows = connection.query(text, parameters(target)).await?;
+            let (mut sum, mut read, most) = (0, 0, target.number_or("most", u64::MAX));
+            while read < most {
+                let Some(row) = rows.next().await else { break };
+                sum += number(&row[0]);
+                read += 1;
+            }
+            match read < most {
+                true => rows.result().await?,
+                false => drop(rows),
+            }
+            let after = connection.query("SELECT 1", []).await?.collect().await?.len();
+            format!("{sum} {read} {after}")
+        }
+        "mysql-nest" => {
+            let mut rows = connection.query(text, []).await?;
+            let (mut sum, mut asked) = (0, 0);
+            while let Some(row) = rows.next().await {
+                sum += number(&row[0]);
+                if number(&row[0]) % 1000 == 0 {
+                    asked += connection.query("SELECT 1", []).await?.collect().await?.len();
+                }
+            }
+            rows.result().await?;
+            format!("{sum} {asked}")
+        }
+        _ => {
+            let mut answer = String::new();
+            for statement in sql::statements(&text) {
+                let result = connection.query(statement, parameters(target)).await?;
+                let columns: Vec<_> = result
+                    .columns()
+                    .iter()
+                    .map(|column| format!("{}:{}", column.name, kind(column.data_type)))
+                    .collect();
+                let rows = result.collect().await?;
+                let rows = rows.iter().map(|row| (0..columns.len()).map(|place| shown(&row[place])).collect());
+                answer = sql::table(&columns, rows);
+            }
+            answer
+        }
+    })
+}
+
+/// Ends this request in some way, or returns.
+async fn leave(how: &str) {
+    match how {
+        "trap" => panic!("it was asked for"),
+        "spin" => loop {
+            std::hint::black_box(how);
+        },
+        "hang" => std::future::pending().await,
+        _ => {}
+    }
+}
+
+fn number(value: &DbValue) -> i64 {
+    match value {
+        DbValue::Int32(number) => (*number).into(),
+        DbValue::Int64(number) => *number,
+        _ => 0,
+    }
+}
+
+fn parameters(target: &Target) -> Vec<ParameterValue> {
+    let value = |parameter| match parameter {
+        sql::Typed::Null => ParameterValue::DbNull,
+        sql::Typed::Boolean(is) => ParameterValue::Boolean(is),
+        sql::Typed::Signed(number) => ParameterValue::Int64(number),
+        sql::Typed::Unsigned(number) => ParameterValue::Uint64(number),
+        sql::Typed::Real(number) => ParameterValue::Floating64(number),
+        sql::Typed::Text(text) => ParameterValue::Str(text),
+        sql::Typed::Bytes(bytes) => ParameterValue::Binary(bytes),
+    };
+    sql::typed(&target.text("p").unwrap_or_default()).into_iter().map(value).collect()
+}
+
+fn kind(kind: DbDataType) -> String {
+    format!("{kind:?}").rsplit("::").next().unwrap_or_default().to_lowercase()
+}
+
+fn shown(value: &DbValue) -> String {
+    match value {
+        DbValue::Boolean(is) => format!("bool:{is}"),
+        DbValue::Int8(number) => format!("i8:{number}"),
+        DbValue::Int16(number) => format!("i16:{number}"),
+        DbValue::Int32(number) => format!("i32:{number}"),
+        DbValue::Int64(number) => format!("i64:{number}"),
+        DbValue::Uint8(number) => format!("u8:{number}"),
+        DbValue::Uint16(number) => format!("u16:{number}"),
+        DbValue::Uint32(number) => format!("u32:{number}"),
+        DbValue::Uint64(number) => format!("u64:{number}"),
+        DbValue::Floating32(number) => format!("f32:{number}"),
+        DbValue::Floating64(number) => format!("f64:{number}"),
+        DbValue::Str(text) => format!("t:{text}"),
+        DbValue::Binary(bytes) => format!("b:{}", sql::hex(bytes)),
+        DbValue::DbNull => "n".to_owned(),
+        DbValue::Unsupported => "unsupported".to_owned(),
+    }
+}
