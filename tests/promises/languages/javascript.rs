@@ -49,21 +49,27 @@ async fn handler(server: &Upstream) -> anyhow::Result<House> {
     Ok(python::open(settings, Mode::Serve, author.leaves()).await)
 }
 
-async fn get(house: &House, path: &str) -> Answer {
-    house.get(&format!("/js/{path}")).await
-}
-
-async fn post(house: &House, path: &str, body: Sent) -> Answer {
-    let request = Request::post(format!("/js/{path}")).body(body).expect("a request");
-    house.connect().await.send(request).await.expect("an answer")
-}
-
-/// What the next request is told of how many were served, once the last one is over.
-async fn count(house: &House) -> u64 {
+/// Waits until the last request is over: the next one finds its engine idle.
+async fn rested(house: &House) {
     let at_rest = |house: &House| {
         house.metric("wasmbay_in_flight", "js") == 0.0 && house.host.behind().invoker().background().count() == 0
     };
     house.until("it is over", at_rest).await;
+}
+
+async fn get(house: &House, path: &str) -> Answer {
+    rested(house).await;
+    house.get(&format!("/js/{path}")).await
+}
+
+async fn post(house: &House, path: &str, body: Sent) -> Answer {
+    rested(house).await;
+    let request = Request::post(format!("/js/{path}")).body(body).expect("a request");
+    house.connect().await.send(request).await.expect("an answer")
+}
+
+/// How many requests were served by the engine that the next one meets.
+async fn count(house: &House) -> u64 {
     get(house, "count").await.text().trim().parse().expect("a number")
 }
 
@@ -99,6 +105,7 @@ async fn one_engine_serves_many_requests() -> anyhow::Result<()> {
 }
 
 async fn events_come_one_by_one(house: &House) -> anyhow::Result<()> {
+    rested(house).await;
     let mut connection = house.connect().await;
     let mut response = connection.begin(Request::get("/js/events").body(empty())?).await?;
     let begun = Instant::now();
@@ -124,6 +131,7 @@ async fn bodies_pass(house: &House) {
 }
 
 async fn heads_pass(house: &House) -> anyhow::Result<()> {
+    rested(house).await;
     let request = Request::put("/js/head?a=%20b").header("x-told", "so").body(full("x"))?;
     let answer = house.connect().await.send(request).await?;
     let told: Value = serde_json::from_slice(&answer.body)?;
@@ -159,6 +167,7 @@ async fn failures_are_told(house: &House) -> anyhow::Result<()> {
 
 /// The engine's own loop does not know of the body, and is not to stand still for it.
 async fn work_goes_on_while_a_body_comes(house: &House, server: &Upstream) -> anyhow::Result<()> {
+    rested(house).await;
     let (sender, body) = pieces();
     sender.send("slow".into())?;
     let calls = || server.heads().iter().filter(|head| head.starts_with("GET /meanwhile ")).count();
