@@ -38,8 +38,8 @@ async fn examples_of_fastapis_tutorial_answer_as_under_uvicorn() {
             }
             examples += 1;
         }
+        println!("up to {part}: {examples} examples, {count} questions, {} answers differ", different.len());
     }
-    println!("{examples} examples, {count} questions");
     let least = if soak { (300, 2000) } else { (20, 100) };
     assert!(examples >= least.0 && count >= least.1, "{examples} examples and {count} questions alone");
     assert!(different.is_empty(), "{} of {count} differ:\n{}", different.len(), different.join("\n"));
