@@ -22,7 +22,7 @@ try {
     stdin: {
       contents: `import plugin from ${JSON.stringify(resolve(source))};
         import { serve } from ${JSON.stringify(serve)};
-        serve(plugin);`,
+        export const incomingHandler = serve(plugin);`,
       resolveDir: process.cwd(),
     },
     outfile: bundle,
@@ -30,6 +30,7 @@ try {
     format: 'esm',
     target: 'es2022',
     conditions: ['worker', 'browser'],
+    external: ['wasi:*'],
     keepNames: true,
     logLevel: 'warning',
   });

@@ -3,6 +3,7 @@
 use std::{fs, io, path::Path, time::SystemTime};
 
 use http::{Method, Request};
+use http_body_util::BodyExt as _;
 use tempfile::TempDir;
 use wasmbay::registry::State;
 use wasmbay_tests::{
@@ -188,6 +189,33 @@ async fn items_is_a_small_api() {
     assert_eq!(house.get("/items/2/primes").await.text(), "there are 30 primes up to the price of the table\n");
     let countdown = house.get("/items/countdown?from=2").await;
     assert_eq!(countdown.text(), "data: 2\n\ndata: 1\n\nevent: end\ndata: sold\n\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn chat_answers_word_by_word() {
+    let house = serve(&["chat"]).await;
+    let readme = include_str!("../../plugins/chat/README.md");
+    let asked = readme.split('\'').nth(3).expect("the README shows what is asked");
+    let say = |talk: &str| {
+        Request::post("/chat")
+            .header("content-type", "application/json")
+            .body(full(talk.to_owned()))
+            .expect("a request")
+    };
+    let mut connection = house.connect().await;
+    let mut response = connection.begin(say(asked)).await.unwrap();
+    assert_eq!(response.headers()["content-type"], "text/event-stream");
+    let mut pieces = Vec::new();
+    while let Some(frame) = response.body_mut().frame().await {
+        pieces.push(String::from_utf8(frame.unwrap().into_data().expect("data").to_vec()).unwrap());
+    }
+    assert!(pieces.len() > 3, "they came together: {pieces:?}");
+    let words = ["Why ", "do ", "you ", "need ", "your ", "tea?"];
+    let events = words.map(|word| format!("data: {{\"delta\":\"{word}\"}}\n\n")).concat();
+    assert_eq!(pieces.concat(), events + "event: done\ndata: \n\n");
+    assert!(readme.contains("data: {\"delta\":\"Why \"}\n"), "it shows what comes");
+    assert_eq!(house.connect().await.send(say(r#"{"messages":[]}"#)).await.unwrap().status, 422);
+    assert!(house.get("/chat").await.text().contains("<form>"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

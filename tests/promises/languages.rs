@@ -5,6 +5,7 @@
 
 pub(crate) mod author;
 mod go;
+mod javascript;
 
 use author::{Author, Failing, Language};
 use bytes::Bytes;

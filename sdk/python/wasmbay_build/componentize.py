@@ -14,9 +14,11 @@ WORLDS = {
     "wsgi": ("0.2", "proxy", "IncomingHandler"),
 }
 
+#: A traceback shows the line of the call: it is short, however many files there are.
 ENTRY = """\
 from wasmbay_guest import build
-{name} = build.{protocol}(app={app!r}, folder={folder!r}, files={files!r}, imports={imports!r}, native={native!r})
+ABOUT = {about!r}
+{name} = build.{protocol}(**ABOUT)
 """
 
 
@@ -46,8 +48,8 @@ def _make(tools, project, protocol, app, packages, imports, into):
         sources = [f"/0/{file.relative_to(project).as_posix()}" for file in files if file.suffix == ".py"]
         entry = Path(work, "entry")
         entry.mkdir()
-        (entry / "wasmbay_entry.py").write_text(ENTRY.format(
-            name=export, protocol=protocol, app=app, folder="/0/", files=sources, imports=imports, native=packages.native))
+        about = {"app": app, "folder": "/0/", "files": sources, "imports": imports, "native": packages.native}
+        (entry / "wasmbay_entry.py").write_text(ENTRY.format(name=export, protocol=protocol, about=about))
         path = [staged, entry, SDK / "guest", *([packages.folder] if packages.folder else [])]
         command, environment = tools.componentize(
             "-d", SDK / "wit" / interfaces, "-w", world, "componentize",

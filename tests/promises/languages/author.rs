@@ -137,6 +137,11 @@ impl Author {
         other.write(self.dir.path())
     }
 
+    /// The folder of it all, for a host in this very process.
+    pub(crate) fn leaves(self) -> TempDir {
+        self.dir
+    }
+
     /// `wasmbay serve`.
     pub(crate) async fn serves(&self) -> anyhow::Result<Host> {
         let (any, data) = ("127.0.0.1:0", data());

@@ -8,6 +8,7 @@ mod example;
 mod lifecycle;
 mod logs;
 mod reference;
+mod spin;
 mod tutorials;
 
 use std::{fs, path::PathBuf, time::Duration};

@@ -35,6 +35,9 @@ const BUILD_RELEASE: [&str; 5] = ["build", "--workspace", "--release", "--bin", 
 const BUILD_DIST: [&str; 8] =
     ["build", "--workspace", "--profile", "dist", "--bin", "wasmbay", "--bin", "wasmbay-bench"];
 
+/// Tells tests, and whoever builds what they need, to go through everything.
+const SOAK: &str = "WASMBAY_SOAK";
+
 /// Builds all that is needed, then becomes `wasmbay dev plugins/`.
 pub(crate) fn up(place: &Place, steps: &Steps, args: &[String]) -> anyhow::Result<()> {
     let toolchain = Toolchain::ensure(place, steps)?;
@@ -70,13 +73,13 @@ fn check(place: &Place, steps: &Steps, filter: Option<&str>, soak: bool) -> anyh
     steps.command("cargo clippy", root, cargo(place).args(CLIPPY))?;
     sdk::test(place, steps, filter)?;
     let toolchain = Toolchain::ensure(place, steps)?;
-    let built = Built::ensure(place, steps, &toolchain)?;
+    let built = Built::ensure(place, steps, &toolchain, passed.is_some())?;
     steps.command("cargo doc", root, cargo(place).args(DOC).env("RUSTDOCFLAGS", "-D warnings"))?;
     steps.command("host and tests (debug)", root, cargo(place).args(BUILD_DEBUG))?;
     let mut tests = cargo(place);
     tests.args(["test", "--workspace"]).args(filter).envs(built.variables(place, "debug"));
     if soak {
-        tests.env("WASMBAY_SOAK", "1");
+        tests.env(SOAK, "1");
     }
     steps.aloud("cargo test", root, &mut tests)
 }
@@ -84,7 +87,7 @@ fn check(place: &Place, steps: &Steps, filter: Option<&str>, soak: bool) -> anyh
 /// Builds the guests, plugins and tests, and prints what to export.
 pub(crate) fn guests(place: &Place, steps: &Steps) -> anyhow::Result<()> {
     let toolchain = Toolchain::ensure(place, steps)?;
-    let built = Built::ensure(place, steps, &toolchain)?;
+    let built = Built::ensure(place, steps, &toolchain, env::var_os(SOAK).is_some())?;
     steps.command("host and tests (debug)", &place.root, cargo(place).args(BUILD_DEBUG))?;
     for (name, value) in built.variables(place, "debug") {
         println!("export {name}={}", quoted(value.as_os_str()));
@@ -95,7 +98,7 @@ pub(crate) fn guests(place: &Place, steps: &Steps) -> anyhow::Result<()> {
 /// Builds what is shipped, then becomes `wasmbay-bench`.
 pub(crate) fn bench(place: &Place, steps: &Steps, args: &[String]) -> anyhow::Result<()> {
     let toolchain = Toolchain::ensure(place, steps)?;
-    let built = Built::ensure(place, steps, &toolchain)?;
+    let built = Built::ensure(place, steps, &toolchain, false)?;
     steps.command("host and bench (as shipped)", &place.root, cargo(place).args(BUILD_DIST))?;
     let mut bench = Command::new(place.target.join("dist/wasmbay-bench"));
     if args.first().is_some_and(|name| name == "languages") {
@@ -131,12 +134,12 @@ struct Built {
 }
 
 impl Built {
-    fn ensure(place: &Place, steps: &Steps, toolchain: &Toolchain) -> anyhow::Result<Self> {
+    fn ensure(place: &Place, steps: &Steps, toolchain: &Toolchain, soak: bool) -> anyhow::Result<Self> {
         let guests = test_guests::ensure(place, steps, toolchain)?;
         let languages = languages::ensure(place, steps, toolchain)?;
         let plugins = plugins::build(place, steps, toolchain, Build::Shared(&languages))?;
         let readme = readme::build(place, steps, toolchain)?;
-        let python = python::ensure(place, steps)?;
+        let python = python::ensure(place, steps, soak)?;
         let databases = databases::ensure(place, steps)?;
         Ok(Self { guests, plugins, readme, languages, python, databases })
     }

@@ -89,7 +89,9 @@ pub(super) fn language(case: &str) -> Language {
         "go-component" => {
             Language { reuse: true, changes: &GO_COMPONENT, ..with("go", "main.go", ("hello %s", "greetings %s")) }
         }
-        "javascript" => with("javascript", "src/index.js", ("hello ${who}", "greetings ${who}")),
+        "javascript" => {
+            Language { reuse: true, ..with("javascript", "src/index.js", ("hello ${who}", "greetings ${who}")) }
+        }
         "python-wsgi" => Language {
             reuse: true,
             changes: &[("plugin.toml", "asgi main:app", "wsgi main:app"), ("main.py", "", FLASK)],
