@@ -92,6 +92,8 @@ pub struct Granted {
     pub shared: bool,
     /// What it may read, if anything.
     pub assets: Option<Kept>,
+    /// What it is granted and cannot have, in sentences for its author.
+    pub barred: Vec<String>,
 }
 
 impl Ways {
@@ -104,6 +106,7 @@ impl Ways {
         let variables = self.supply.variables(tenant, manifest)?;
         let (stores, databases) = (self.keys.stores(tenant, manifest), self.sql.databases(tenant, manifest));
         let shared = manifest.instances.max_concurrent > 1;
-        Ok(Granted { plugin: manifest.name.clone(), variables, stores, databases, shared, assets })
+        let barred = self.outbound.barred(&manifest.grants.http);
+        Ok(Granted { plugin: manifest.name.clone(), variables, stores, databases, shared, assets, barred })
     }
 }

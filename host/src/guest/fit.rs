@@ -32,7 +32,7 @@ impl Loaded {
                  they answer with an error; those of {better} do what they should"
             )
         });
-        absent.into_iter().chain(stalls).collect()
+        self.granted.barred.iter().cloned().chain(absent).chain(stalls).collect()
     }
 
     /// What is granted to instances that serve several requests at once, none of which may make the others wait.
