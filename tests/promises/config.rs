@@ -9,10 +9,7 @@ use std::{
 
 use http::Request;
 use tempfile::TempDir;
-use wasmbay::{
-    config::Settings,
-    host::{Behind as _, Mode},
-};
+use wasmbay::{config::Settings, host::Mode};
 use wasmbay_tests::{
     client::{Connection, Protocol, empty, encoded},
     house::{House, Plugin, settings},

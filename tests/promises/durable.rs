@@ -255,7 +255,7 @@ async fn d_05_what_was_answered_is_there_after_a_disk_that_fails_and_a_power_cut
         let (to, before) = (serving.listen(), disk.failed());
         // From a disk that fails now and then to one that fails most of the time.
         let sync = [5_000, 50_000, 300_000][round % 3];
-        disk.fails(Rates { read: 500, write: 2_000, shortened: 5_000, sync });
+        disk.fails(Rates { read: 20_000, write: 2_000, shortened: 5_000, sync });
         let writers = house.begin(to);
         house.writers.more(5 + round % 7).await?;
         if round % 4 == 1 {

@@ -1,17 +1,13 @@
 //! SQL: databases that a tenant's plugins share, kept for good once answered, within quotas, each tenant's its own.
 
-use std::{collections::BTreeSet, fs, path::Path, sync::Arc, time::Duration};
+use std::{fs, path::Path};
 
 use tempfile::TempDir;
-use tokio::{
-    sync::Mutex,
-    time::{interval, timeout},
-};
 use wasmbay::config::Settings;
 use wasmbay_tests::{
-    client::{Connection, HANG, Protocol},
+    client::{Connection, Protocol},
     house::{House, Plugin, settings},
-    serving::{serve_over, serve_with},
+    serving::serve_with,
 };
 
 /// Every guest that asks databases, and the lanes it runs in.

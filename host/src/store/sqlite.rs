@@ -43,8 +43,10 @@ pub(super) fn make_folder_of(file: &Path) -> io::Result<()> {
 /// Who opens a file cannot know whether all of the log that can be read is on the disk as well: a flush that failed has
 /// left behind what is in memory alone, and nobody is told of it again. What came behind it in the log would be lost with it. After
 /// this, nothing comes behind it.
+///
+/// Of the file alone: a transaction on what is temporary would be in the way.
 pub(super) fn begin_log_anew(connection: &Connection) -> rusqlite::Result<bool> {
-    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0)).map(|busy| busy == 0)
+    connection.query_row("PRAGMA main.wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0)).map(|busy| busy == 0)
 }
 
 /// A file with tables of the host's own, which nobody else has open.

@@ -107,7 +107,7 @@ impl File {
             return Ok(());
         }
         // Perhaps the readers have ended by now. Whether it is done is seen by what is left.
-        let _ = self.guard.as_host(|| self.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)"));
+        let _ = self.begin_log_anew();
         if ahead() > most { Err(Refusal::HeldBack.into()) } else { Ok(()) }
     }
 
