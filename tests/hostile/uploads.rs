@@ -194,7 +194,7 @@ pub(crate) async fn a_16_grants_of_more_than_there_is() {
         ("http://10.0.0.1/", "DestinationIpProhibited"),
         (&*url, "DestinationIpProhibited"),
         // A plugin of that name is the other tenant's: this one has none.
-        ("http://canary.plugin.internal/hello", "DestinationNotFound"),
+        ("http://canary.plugin.internal/hello", "DestinationUnavailable"),
     ] {
         let answer = scene.get(&format!("/caller/call?url={}", encoded(target))).await;
         assert!(answer.status == 502 && answer.text().contains(words), "{target}: {}", answer.text());

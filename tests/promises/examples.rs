@@ -241,7 +241,7 @@ async fn reads_computes_asks_outside_answers_and_writes_back(name: &str) {
         rates.len()
     ))
     .await;
-    let (dir, data) = (TempDir::new().expect("a folder"), TempDir::new().expect("a folder"));
+    let (dir, state) = (TempDir::new().expect("a folder"), TempDir::new().expect("a folder"));
     let built =
         std::env::var_os(PLUGINS).unwrap_or_else(|| panic!("{PLUGINS} is not set: eval \"$(cargo xtask guests)\""));
     for plugin in [name, "trend"] {
@@ -253,8 +253,9 @@ async fn reads_computes_asks_outside_answers_and_writes_back(name: &str) {
     assert_eq!(text.matches("https://api.frankfurter.dev").count(), 2, "one grant and one address");
     fs::write(&manifest, text.replace("https://api.frankfurter.dev", &rates.url())).expect("written");
     let allowed = Settings::parse("private_networks = [\"127.0.0.1\"]", "wasmbay.toml").expect("good settings");
-    let settings =
-        Settings { private_networks: allowed.private_networks, data: Some(data.path().to_owned()), ..settings() };
+    // What is kept is the test's own; compiled code is everybody's.
+    let state = Some(state.path().to_owned());
+    let settings = Settings { private_networks: allowed.private_networks, state, ..settings() };
     let house = House::over(settings, dir).await;
     assert!(house.faults().values().all(Vec::is_empty), "{:?}", house.faults());
 

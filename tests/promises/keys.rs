@@ -1,15 +1,12 @@
 //! Keys and values: kept for good once answered, within quotas, for each tenant by itself.
 
-use std::{collections::BTreeSet, fs, path::Path, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, fs, path::Path, time::Duration};
 
 use tempfile::TempDir;
-use tokio::{
-    sync::Mutex,
-    time::{interval, timeout},
-};
+use tokio::time::interval;
 use wasmbay::config::Settings;
 use wasmbay_tests::{
-    client::{Connection, HANG, Protocol},
+    client::{Connection, Protocol},
     house::{House, Plugin, settings},
     serving::{run, serve_over, serve_with},
 };
