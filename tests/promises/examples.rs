@@ -4,12 +4,14 @@ use std::{fs, io, path::Path, time::SystemTime};
 
 use http::{Method, Request};
 use tempfile::TempDir;
-use wasmbay::{config::Settings, registry::State};
+use wasmbay::{config::Settings, host::Mode, registry::State};
 use wasmbay_tests::{
     client::{Answer, empty, full},
     house::{House, settings},
     upstream::Upstream,
 };
+
+use crate::python::{open, roomy};
 
 /// The variable that names the folder of built example plugins.
 const PLUGINS: &str = "WASMBAY_PLUGINS";
@@ -255,8 +257,8 @@ async fn reads_computes_asks_outside_answers_and_writes_back(name: &str) {
     let allowed = Settings::parse("private_networks = [\"127.0.0.1\"]", "wasmbay.toml").expect("good settings");
     // What is kept is the test's own; compiled code is everybody's.
     let state = Some(state.path().to_owned());
-    let settings = Settings { private_networks: allowed.private_networks, state, ..settings() };
-    let house = House::over(settings, dir).await;
+    let settings = Settings { private_networks: allowed.private_networks, state, ..roomy() };
+    let house = open(settings, Mode::Serve, dir).await;
     assert!(house.faults().values().all(Vec::is_empty), "{:?}", house.faults());
 
     let post = async |path: &str, body: &'static str| {
