@@ -113,8 +113,8 @@ pub mod prelude {
 
     pub use crate::{
         Body, Bytes, Error, Event, Form, FromRequest, HeaderMap, Headers, Html, IntoResponse, Job, Json, Method,
-        OptionExt as _, Params, Path, Problem, Query, Redirect, Request, Response, Result, Sse, StatusCode, Uri, any,
-        call_plugin, delete, fetch,
+        OptionExt as _, Params, Path, Problem, Query, Redirect, Request, Response, Result, Sse, StateError, StatusCode,
+        Uri, any, call_plugin, delete, fetch,
         fetch::{BuilderExt as _, ResponseExt as _},
         get, handler, join, join_all, log, options, params, patch, post, put, request_id, routes, serde, serde_json,
         sleep, spawn_after_response, try_join, try_join_all, variable,
