@@ -239,7 +239,7 @@ async fn what_is_kept_and_known_is_there_and_what_is_not_granted_names_its_line(
             assert_eq!(ask("/p/count/s/k").await["ok"], json!([{ "n": n }, false]), "{file}");
         }
         assert_eq!(ask("/p/keys/s").await["ok"], json!(["k"]), "{file}");
-        let row = json!({ "whole": 7, "real": 0.5, "text": "it's", "nothing": null });
+        let row = json!({ "whole": 7, "real": 0.5, "text": "it's", "missing": null });
         assert_eq!(ask("/p/rows/main?text=it's").await["ok"], json!([row, 12_502_500]), "{file}");
         let wrong = ask("/p/wrong/main").await;
         assert!(wrong["failure"] == "Failed" && wrong["said"].as_str().expect("text").contains("SELEKT"), "{wrong}");

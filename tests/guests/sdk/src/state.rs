@@ -13,7 +13,7 @@ struct Count {
 }
 
 #[derive(Deserialize)]
-struct Given {
+pub(crate) struct Given {
     text: String,
 }
 
@@ -22,7 +22,7 @@ struct Row {
     whole: i64,
     real: f64,
     text: String,
-    nothing: Option<u8>,
+    missing: Option<u8>,
 }
 
 /// What came of it, or why nothing did: for tests alone, a handler passes errors on by `?`.
@@ -64,7 +64,7 @@ pub(crate) async fn rows(
 ) -> Json<serde_json::Value> {
     let asked = async {
         let database = Database::open(&database).await?;
-        database.execute("CREATE TABLE IF NOT EXISTS t (whole, real, text, nothing)", ()).await?;
+        database.execute("CREATE TABLE IF NOT EXISTS t (whole, real, text, missing)", ()).await?;
         database.execute("BEGIN IMMEDIATE", ()).await?;
         database.execute("DELETE FROM t", ()).await?;
         database.execute("INSERT INTO t VALUES (?, ?, ?, ?)", (7, 0.5, text, Value::Null)).await?;
