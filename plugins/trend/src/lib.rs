@@ -96,15 +96,18 @@ routes!(trend);
 
 #[cfg(test)]
 mod tests {
-    use wasmbay_sdk::testing::Client;
+    use wasmbay_sdk::testing::{Answer, Client};
 
     use super::*;
 
+    fn ask(values: &[f64], ahead: usize) -> Answer {
+        Client::new(PLUGIN).post_json("/trend", &serde_json::json!({ "values": values, "ahead": ahead }))
+    }
+
     #[test]
     fn a_straight_line_goes_on_and_is_sure_of_it() {
-        let answer = Client::new(PLUGIN).post("/trend", r#"{"values": [1, 2, 3, 4], "ahead": 2}"#);
         let straight = Trend { next: vec![5.0, 6.0], low: vec![5.0, 6.0], high: vec![5.0, 6.0] };
-        assert_eq!(answer.json::<Trend>(), straight);
+        assert_eq!(ask(&[1.0, 2.0, 3.0, 4.0], 2).json::<Trend>(), straight);
     }
 
     #[test]
@@ -117,8 +120,8 @@ mod tests {
 
     #[test]
     fn what_no_line_can_be_drawn_through_is_refused() {
-        for wrong in [r#"{"values": [1, 2], "ahead": 1}"#, r#"{"values": [1, 2, 3], "ahead": 0}"#] {
-            assert_eq!(Client::new(PLUGIN).post("/trend", wrong).status(), 422);
+        for (values, ahead) in [(&[1.0, 2.0][..], 1), (&[1.0, 2.0, 3.0], 0)] {
+            assert_eq!(ask(values, ahead).status(), 422);
         }
     }
 }

@@ -81,7 +81,7 @@ mod sql {
 
         fn rows(&self, statement: &str, parameters: Vec<Value>) -> rusqlite::Result<(Vec<String>, Vec<Vec<Value>>)> {
             let mut statement = self.0.prepare(statement)?;
-            let columns: Vec<_> = statement.column_names().into_iter().map(str::to_owned).collect();
+            let columns: Vec<_> = statement.column_names().map(str::to_owned).collect();
             let (parameters, width) = (parameters.into_iter().map(given), columns.len());
             let row = |row: &rusqlite::Row<'_>| (0..width).map(|place| row.get(place).map(taken)).collect();
             let rows = statement.query_map(params_from_iter(parameters), row)?.collect::<rusqlite::Result<_>>()?;
