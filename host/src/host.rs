@@ -1,5 +1,6 @@
 //! One host: its listeners, what stands behind them, and the order in which they end.
 
+mod dumps;
 mod files;
 mod overload;
 mod pages;
@@ -23,6 +24,7 @@ use futures_util::future::BoxFuture;
 use http::{Request, Response};
 use tokio::{task::JoinHandle, time::Instant};
 
+pub use dumps::forbid_core_dumps;
 pub use files::raise_open_files;
 pub use pages::hold_small_pages;
 pub use plugins::{Plugins, check};

@@ -18,6 +18,10 @@ use wasmbay::{
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    if let Err(error) = host::forbid_core_dumps() {
+        eprintln!("wasmbay: core dumps cannot be switched off, and would hold secrets: {error}");
+        return Exit::Internal.into();
+    }
     let done = match cli::parse(env::args_os()) {
         Err(exit) => Ok(exit),
         // Before anything is opened or started: the child walls itself in.

@@ -1,26 +1,15 @@
 //! Guests that hand in more work than anybody can do.
 
-use std::{ffi::OsString, path::Path, process::Stdio};
-
 use tempfile::TempDir;
-use tokio::process::Command;
 use wasmbay_tests::house::Plugin;
 
-use crate::{scene::Scene, stage::POOLS};
+use crate::{
+    scene::Scene,
+    stage::{POOLS, over},
+};
 
 /// Jobs that the attacker may have.
 const MOST: usize = 50;
-
-/// Gives a host a data folder of its own: the file of jobs has one host at a time, and what is left in it runs with the next.
-fn over(command: &mut Command, data: &Path) {
-    let inner = command.as_std();
-    let mut words: Vec<OsString> = inner.get_args().map(ToOwned::to_owned).collect();
-    let at = words.iter().position(|word| word == "--data").expect("a host is given its data");
-    words[at + 1] = data.into();
-    let mut other = Command::new(inner.get_program());
-    other.args(words).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
-    *command = other;
-}
 
 pub(crate) async fn g_41_more_jobs_than_there_may_be() {
     let settings = format!("{POOLS}[jobs]\ncount = {MOST}\nbytes = \"1MiB\"\nbackoff = \"1ms\"\nkept = \"1s\"\n");

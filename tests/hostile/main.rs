@@ -51,7 +51,8 @@ rows! {
     uploads:
         a_11_paths_that_lead_elsewhere
         a_13_manifests_that_are_bombs
-        a_14_routes_that_collide;
+        a_14_routes_that_collide
+        a_16_grants_of_more_than_there_is;
     slow:
         c_01_silence
         c_02_half_a_preface
@@ -151,7 +152,8 @@ rows! {
         u_11_half_a_request_is_never_taken_for_a_whole_one
         u_12_certificates_that_prove_nothing
         u_14_name_servers_that_are_slow_or_say_too_much
-        u_15_a_tenant_that_takes_every_seat;
+        u_15_a_tenant_that_takes_every_seat
+        o_10_a_tenant_that_opens_all_it_can;
 }
 
 fn row(name: &str) -> &'static Row {
@@ -170,5 +172,7 @@ fn the_table_names_every_row() {
 #[test]
 fn the_whole_suite_leaves_nothing_behind() {
     ROWS.iter().for_each(Row::run);
-    rows::aside(scene::check());
+    if rows::are_whole() {
+        rows::aside(scene::check());
+    }
 }

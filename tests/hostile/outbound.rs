@@ -14,7 +14,7 @@ pub(crate) use {certificates::*, replies::*, requests::*, targets::*, waits::*};
 use std::net::SocketAddr;
 
 use wasmbay_tests::{
-    client::Answer,
+    client::{Answer, encoded},
     house::Plugin,
     names::{NameServer, Said},
 };
@@ -59,12 +59,6 @@ fn asking(server: &NameServer, settings: String) -> String {
 /// The caller's target for one call to `url`.
 fn call(plugin: usize, url: &str) -> String {
     format!("/p{plugin}/call?url={}", encoded(url))
-}
-
-/// A text as one value of a query.
-fn encoded(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric().then(|| char::from(byte).to_string());
-    text.bytes().map(|byte| plain(byte).unwrap_or_else(|| format!("%{byte:02X}"))).collect()
 }
 
 /// What the guest was told, when a call of its failed.

@@ -3,10 +3,14 @@
 use std::{
     any::Any,
     pin::Pin,
-    sync::{LazyLock, OnceLock},
+    sync::{
+        LazyLock, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use tokio::runtime::{Builder, Runtime};
+use wasmbay_tests::soak;
 
 /// A row's attack and what has to hold.
 type Attack = fn() -> Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -24,13 +28,21 @@ pub(crate) struct Row {
 static THEATRE: LazyLock<Runtime> =
     LazyLock::new(|| Builder::new_multi_thread().enable_all().build().expect("a runtime"));
 
+/// Whether a row was left out: a soak that goes on where it broke off does not run again what has passed.
+static SKIPPED: AtomicBool = AtomicBool::new(false);
+
+/// Whether this process runs every row.
+pub(crate) fn are_whole() -> bool {
+    !SKIPPED.load(Ordering::Relaxed)
+}
+
 tokio::task_local! {
     static NAME: &'static str;
 }
 
 /// Whether attacks are to be repeated as often as the threat model says.
 pub(crate) fn soak() -> bool {
-    std::env::var_os("WASMBAY_SOAK").is_some()
+    soak::is_on()
 }
 
 /// The name of the row that is being run.
@@ -49,9 +61,15 @@ impl Row {
     /// When it fails, or has failed.
     pub(crate) fn run(&self) {
         let outcome = self.outcome.get_or_init(|| {
+            let Some(row) = soak::begin(self.name) else {
+                SKIPPED.store(true, Ordering::Relaxed);
+                return Ok(());
+            };
             let running = THEATRE.spawn(NAME.scope(self.name, (self.attack)()));
             let ended = THEATRE.block_on(running);
-            ended.map_err(|error| error.try_into_panic().map_or_else(|error| error.to_string(), |panic| said(&*panic)))
+            let ended = ended
+                .map_err(|error| error.try_into_panic().map_or_else(|error| error.to_string(), |panic| said(&*panic)));
+            ended.map(|()| row.passed())
         });
         if let Err(why) = outcome {
             panic!("{}: {why}", self.name);

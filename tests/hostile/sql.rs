@@ -6,7 +6,7 @@ use std::{
 };
 
 use tokio::sync::Mutex;
-use wasmbay_tests::serving::bin;
+use wasmbay_tests::{client::encoded, serving::bin};
 
 use crate::{
     scene::{Scene, each},
@@ -42,10 +42,6 @@ async fn scene() -> Scene {
 
 fn ask(statements: &str) -> String {
     format!("sqlite-ask?db=main&q={}", encoded(statements))
-}
-
-fn encoded(statements: &str) -> String {
-    statements.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }
 
 pub(crate) async fn g_38_statements_that_reach_out_or_have_no_end() {

@@ -2,9 +2,10 @@
 
 use std::{
     collections::HashMap,
+    ffi::OsString,
     fs::{self, File},
     net::SocketAddr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::Stdio,
     sync::{
         OnceLock,
@@ -232,6 +233,17 @@ impl Stage {
 
 /// The labels of the attacker's first plugin.
 const P0: [(&str, &str); 2] = [("tenant", "a"), ("plugin", "p0")];
+
+/// Gives a host a data folder of its own: the file of jobs has one host at a time, and what is left in it runs with the next.
+pub(crate) fn over(command: &mut Command, data: &Path) {
+    let inner = command.as_std();
+    let mut words: Vec<OsString> = inner.get_args().map(ToOwned::to_owned).collect();
+    let at = words.iter().position(|word| word == "--data").expect("a host is given its data");
+    words[at + 1] = data.into();
+    let mut other = Command::new(inner.get_program());
+    other.args(words).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
+    *command = other;
+}
 
 /// The value of a metric of one of the attacker's plugins.
 pub(crate) fn of(page: &Page, name: &str, plugin: &str) -> f64 {

@@ -1,14 +1,28 @@
 //! Folders that no honest author writes: what `check` and `status` say of them, and that nothing outside is touched.
 
-use std::{fs, io, os::unix::fs::symlink, path::Path};
-
-use wasmbay_attacks::manifests::bombs;
-use wasmbay_tests::{
-    serving::{bin, run},
-    text,
+use std::{
+    fs::{self, File},
+    io,
+    os::unix::fs::symlink,
+    path::Path,
+    process::Stdio,
 };
 
-use crate::scene::Scene;
+use tempfile::TempDir;
+use tokio::process::Command;
+use wasmbay_attacks::manifests::bombs;
+use wasmbay_tests::{
+    client::encoded,
+    house::Plugin,
+    serving::{bin, run},
+    text,
+    upstream::Upstream,
+};
+
+use crate::{
+    scene::Scene,
+    stage::{POOLS, over},
+};
 
 /// Writes a folder with this manifest and a good guest.
 fn plant(dir: &Path, folder: &str, manifest: &str) -> io::Result<()> {
@@ -124,5 +138,87 @@ pub(crate) async fn a_14_routes_that_collide() {
     for refused in ["/same", "/wildcard", "/many", "/r90000"] {
         assert_eq!(scene.get(refused).await.status, 404, "{refused}");
     }
+    scene.end().await;
+}
+
+pub(crate) async fn a_16_grants_of_more_than_there_is() {
+    let (data, folder) = (TempDir::new().expect("a folder"), TempDir::new().expect("a folder"));
+    let log = folder.path().join("log");
+    let told = File::create(&log).expect("a log");
+    // What the other tenant has, and this one would like to.
+    let settings = format!("{POOLS}[tenant.c.secrets]\nC_KEY = {{ env = \"C_KEY\" }}\n");
+    let change = |command: &mut Command| {
+        over(command, data.path());
+        command.env("C_KEY", "canary-of-c").stderr(Stdio::from(told));
+    };
+    let mut scene = Scene::changed(&settings, change, Vec::new()).await;
+    let granting = |name: &str, lines: &str| text::manifest(name, &format!("[grants]\n{lines}"));
+    let http = |origin: &str| granting("p", &format!("http = [{origin:?}]"));
+    all_refused(
+        &mut scene,
+        &[
+            ("everything", http("*://*"), "wildcard"),
+            ("every-host", http("https://*"), "wildcard"),
+            ("every-port", http("https://a.example:*"), "wildcard"),
+            ("every-com", http("https://*.com"), "top-level domain"),
+            ("a-range", http("http://10.0.0.0/8"), "more than an origin"),
+            ("the-queue", http("http://jobs.wasmbay.internal"), "the host's own"),
+            ("a-plugin", http("http://canary.plugin.internal"), "grants.plugins"),
+            ("keys-up", granting("p", "kv = [\"../c/s\"]"), "grants.kv"),
+            ("keys-of-c", granting("p", "kv = [\"c/s\"]"), "grants.kv"),
+            ("base-up", granting("p", "sql = [\"../c/main\"]"), "grants.sql"),
+            ("base-file", granting("p", "sql = [\"c.sqlite\"]"), "grants.sql"),
+            ("plugin-of-c", granting("p", "plugins = [\"../c/canary\"]"), "grants.plugins"),
+            ("secret-of-c", granting("p", "config = { key = { secret = \"C_KEY\" } }"), "keeps no secret C_KEY"),
+            ("secret-file", granting("p", "config = { key = { file = \"/etc/shadow\" } }"), "grants.config.key"),
+        ],
+    )
+    .await;
+
+    // What looks like a grant, and leads to what the operator has not opened: it is said, and it is not had.
+    let upstream = Upstream::with_text("reached").await;
+    let url = upstream.url();
+    let grants = format!("[grants]\nhttp = [\"http://10.0.0.1\", {url:?}]\nplugins = [\"canary\"]\njobs = true");
+    let caller =
+        |dir: &Path| Plugin::new("caller", "io", "http02.wasm").with(&grants).write(dir).map_err(io::Error::other);
+    assert_eq!(scene.add("caller", caller).await, [""; 0]);
+    let report = checked(&scene).await;
+    for barred in ["http://10.0.0.1", &url] {
+        let said = format!("grants.http: {barred} cannot be called");
+        assert!(
+            report.lines().any(|line| line.contains(&said) && line.contains("private_networks")),
+            "{said}: {report}"
+        );
+    }
+    for (target, words) in [
+        ("http://10.0.0.1/", "DestinationIpProhibited"),
+        (&*url, "DestinationIpProhibited"),
+        // A plugin of that name is the other tenant's: this one has none.
+        ("http://canary.plugin.internal/hello", "DestinationUnavailable"),
+    ] {
+        let answer = scene.get(&format!("/caller/call?url={}", encoded(target))).await;
+        assert!(answer.status == 502 && answer.text().contains(words), "{target}: {}", answer.text());
+    }
+    assert_eq!(upstream.connections(), 0, "it was reached");
+    let log = fs::read_to_string(log).expect("a log");
+    for words in ["10.0.0.1 is", "keeps no secret C_KEY", "grants.kv"] {
+        assert!(log.lines().any(|line| line.contains(words)), "{words} is not in the log: {log}");
+    }
+    assert!(!log.contains("canary-of-c") && !report.contains("canary-of-c"), "the secret is shown");
+
+    // The same names are other keys and another database.
+    let granted = "[grants]\nkv = [\"s\"]\nsql = [\"main\"]";
+    let keeper = |name: &str| Plugin::new(name, "io", "spin02.wasm").with(granted);
+    keeper("keeper").of("c").write(&scene.files().0).expect("the plugin can be written");
+    scene.until("it is live", |page| page.has("wasmbay_in_flight{plugin=\"keeper\",tenant=\"c\"} 0")).await;
+    assert_eq!(scene.add("keeper", |dir| keeper("keeper").write(dir).map_err(io::Error::other)).await, [""; 0]);
+    let theirs = async |path: &str| scene.connect().await.get(&format!("/c/keeper/{path}")).await.expect("an answer");
+    assert_eq!(theirs("set?store=s&key=k&value=of-c").await.text(), "set");
+    let made = encoded("CREATE TABLE t (a);; INSERT INTO t VALUES (1)");
+    assert_eq!(theirs(&format!("sqlite-ask?db=main&q={made}")).await.text(), "");
+    assert_eq!(scene.get("/keeper/get?store=s&key=k").await.text(), "none");
+    let mine = scene.get("/keeper/sqlite-ask?db=main&q=SELECT%20a%20FROM%20t").await;
+    assert!(mine.text().contains("no such table"), "{}", mine.text());
+    fs::remove_dir_all(scene.files().0.join("c/keeper")).expect("it can be removed");
     scene.end().await;
 }

@@ -1,14 +1,19 @@
 //! What a plugin may know: variables from its manifest and the operator, secrets that nothing shows.
 
-use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
+use std::{
+    fs,
+    os::unix::{fs::PermissionsExt as _, process::ExitStatusExt as _},
+    path::Path,
+    process::Stdio,
+};
 
 use http::Request;
 use tempfile::TempDir;
 use wasmbay::{config::Settings, host::Mode};
 use wasmbay_tests::{
-    client::{Connection, Protocol, empty},
+    client::{Connection, Protocol, empty, encoded},
     house::{House, Plugin, settings},
-    serving::{run, serve_with},
+    serving::{run, serve_with, wasmbay, wrap},
 };
 
 /// A text that must not be seen anywhere but where the guest puts it.
@@ -115,13 +120,14 @@ async fn check_names_a_secret_that_cannot_be_had() -> anyhow::Result<()> {
 
 /// A guest that fails with the secret in its hands, on a host that tells all it can: everything the host says is searched.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_secret_is_in_no_log_status_metric_problem_or_page() -> anyhow::Result<()> {
+async fn a_23_a_secret_is_in_no_log_status_metric_problem_list_or_report() -> anyhow::Result<()> {
     let (dir, folder) = (TempDir::new()?, TempDir::new()?);
     let granted =
         "[limits]\ncpu = \"50ms\"\n[grants.config]\nkey = { secret = \"KEY\" }\nother = { secret = \"OTHER\" }";
     for (name, guest) in [("a", "spin02.wasm"), ("c", "cgi01.wasm")] {
         Plugin::new(name, "io", guest).with(granted).write(dir.path())?;
     }
+    Plugin::new("h", "io", "http02.wasm").with("[grants]\njobs = true\nplugins = [\"c\"]").write(dir.path())?;
     // Refused, with the secret at hand.
     Plugin::new("r", "io", "trap-in-start.wat").with(granted).write(dir.path())?;
     let settings = folder.path().join("wasmbay.toml");
@@ -142,15 +148,26 @@ async fn a_secret_is_in_no_log_status_metric_problem_or_page() -> anyhow::Result
             said.push(format!("{:?}", Connection::open(serving.listen(), Protocol::Http1).await?.send(request).await?));
         }
     }
-    for path in ["/status", "/metrics", "/readyz"] {
+    // A job that has the secret in its hands, and fails.
+    let job = encoded("http://jobs.wasmbay.internal/c/c/trap");
+    let path = format!("/h/call?method=POST&url={job}&head={}", encoded("wasmbay-job-attempts: 1"));
+    assert_eq!(Connection::open(serving.listen(), Protocol::Http1).await?.get(&path).await?.status, 202);
+    serving.until("the job is dead", |page| page.sum("wasmbay_job_attempts_total", &[("how", "dead")]) == 1.0).await;
+    for path in ["/status", "/metrics", "/readyz", "/jobs"] {
         said.push(serving.ask_admin(path).await?.text().to_owned());
     }
+    said.push(run(&["jobs", "--admin", serving.says("admin")]).await.1);
     said.push(run(&["status", "--admin", serving.says("admin")]).await.1);
     serving.signal("TERM").await?;
     serving.ended().await?;
     let log = fs::read_to_string(&log)?;
     assert!(log.contains("TRACE"), "everything is logged that can be: {log}");
     said.push(log);
+    let (served, data) = (dir.path().to_string_lossy(), TempDir::new()?);
+    let mut check =
+        wasmbay(&["check", &served, "--config", &settings.to_string_lossy(), "--data", &data.path().to_string_lossy()]);
+    let checked = check.env("OTHER_SECRET", CANARY).stderr(Stdio::piped()).output().await?;
+    said.push(format!("{checked:?}"));
     for text in said {
         assert!(!text.contains(CANARY), "{text}");
         assert!(!text.is_empty());
@@ -169,4 +186,66 @@ async fn the_authors_page_of_a_failure_shows_no_value() {
         let answer = house.connect().await.send(request).await.expect("an answer");
         assert!(answer.status.as_u16() >= 500 && !answer.text().contains(CANARY), "{}", answer.text());
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_23_values_that_break_lines_hold_zero_bytes_or_are_huge() {
+    let folder = TempDir::new().expect("a folder");
+    let large = "x".repeat(10 << 20);
+    let keep = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).expect("written");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("closed");
+        format!("{name} = {{ file = {path:?} }}\n")
+    };
+    let lines = format!("{CANARY}\nwasmbay-forged: 1\r\n{{\"level\":\"ERROR\"}}");
+    let secrets = [("LINES", &*lines), ("ZERO", &format!("{CANARY}\0x")), ("LARGE", &large)];
+    let secrets: String = secrets.iter().map(|(name, text)| keep(name, text)).collect();
+    let granted = |secret: &str| format!("[grants.config]\nkey = {{ secret = \"{secret}\" }}");
+    let plugins = [
+        Plugin::new("a", "io", "spin02.wasm").with(&granted("LINES")),
+        Plugin::new("c", "io", "cgi01.wasm").with(&granted("LINES")),
+        Plugin::new("zero", "io", "spin02.wasm").with(&granted("ZERO")),
+        Plugin::new("large", "io", "spin02.wasm").with(&granted("LARGE")),
+        Plugin::new("zero-text", "io", "spin02.wasm").with("[grants.config]\nkey = \"a\\u0000b\""),
+        Plugin::new("large-text", "io", "spin02.wasm").with(&format!("[grants.config]\nkey = \"{large}\"")),
+    ];
+    let house = House::unchecked(with(&format!("[secrets]\n{secrets}")), &plugins).await;
+    // A value is a value, whatever is in it.
+    assert_eq!(house.get("/a/variable?name=key").await.text(), lines);
+    let env: serde_json::Value = serde_json::from_slice(&house.get("/c/env").await.body).expect("an object");
+    assert_eq!(env["KEY"], *lines);
+    let status = house.host.behind().registry().status();
+    for (name, words) in [
+        ("zero", "has a zero byte in it"),
+        ("large", "is longer than 65536 bytes"),
+        ("zero-text", "zero"),
+        ("large-text", "the host takes at most"),
+    ] {
+        let refused = status.plugins.iter().find(|plugin| plugin.folder.ends_with(name)).expect("it is known");
+        assert!(refused.faults.iter().any(|fault| fault.contains(words)), "{name}: {:?}", refused.faults);
+        assert!(!format!("{refused:?}").contains(CANARY), "{refused:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_23_a_host_that_crashes_leaves_no_core_dump() -> anyhow::Result<()> {
+    let (dir, folder) = (TempDir::new()?, TempDir::new()?);
+    Plugin::new("a", "io", "http02.wasm").write(dir.path())?;
+    let mut serving = serve_with(dir.path(), |command| {
+        // Where a dump would be written, for all that its starter forbids.
+        command.current_dir(folder.path());
+        wrap(command, &["prlimit", "--core=unlimited"]);
+        command.current_dir(folder.path());
+    })
+    .await?;
+    let limits = fs::read_to_string(format!("/proc/{}/limits", serving.id()?))?;
+    let cores = limits.lines().find(|line| line.starts_with("Max core file size")).expect("a limit");
+    // Of one byte: nothing is written, and nothing is piped to a program either.
+    assert_eq!(cores.split_whitespace().filter(|word| *word == "1").count(), 2, "{cores}");
+    serving.signal("ABRT").await?;
+    let ended = serving.child.wait().await?;
+    assert_eq!((ended.signal(), ended.core_dumped()), (Some(6), false));
+    assert_eq!(fs::read_dir(folder.path())?.count(), 0);
+    Ok(())
 }

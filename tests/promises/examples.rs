@@ -5,11 +5,14 @@ use std::{fs, io, path::Path, time::SystemTime};
 use http::{Method, Request};
 use http_body_util::BodyExt as _;
 use tempfile::TempDir;
-use wasmbay::registry::State;
+use wasmbay::{config::Settings, host::Mode, registry::State};
 use wasmbay_tests::{
     client::{Answer, empty, full},
     house::{House, settings},
+    upstream::Upstream,
 };
+
+use crate::python::{open, roomy};
 
 /// The variable that names the folder of built example plugins.
 const PLUGINS: &str = "WASMBAY_PLUGINS";
@@ -251,4 +254,76 @@ async fn env_shows_what_a_command_is_told() {
     }
     let get = house.connect().await.send(Request::get("/env").body(empty()).unwrap()).await.unwrap();
     assert!(get.text().contains("REQUEST_METHOD=GET\n") && get.text().ends_with("body: 0 bytes\n"), "{get:?}");
+}
+
+/// What it answers from rows, from what computes, and from outside is what a job has written back.
+#[tokio::test(flavor = "multi_thread")]
+async fn forecast_reads_computes_asks_outside_answers_and_writes_back() {
+    for name in ["forecast", "forecast-py"] {
+        reads_computes_asks_outside_answers_and_writes_back(name).await;
+    }
+}
+
+async fn reads_computes_asks_outside_answers_and_writes_back(name: &str) {
+    let rates = r#"{"amount":1.0,"base":"EUR","rates":{"USD":1.25}}"#;
+    let rates = Upstream::saying(format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{rates}",
+        rates.len()
+    ))
+    .await;
+    let (dir, state) = (TempDir::new().expect("a folder"), TempDir::new().expect("a folder"));
+    let built =
+        std::env::var_os(PLUGINS).unwrap_or_else(|| panic!("{PLUGINS} is not set: eval \"$(cargo xtask guests)\""));
+    for plugin in [name, "trend"] {
+        copy(&Path::new(&built).join(plugin), &dir.path().join(plugin)).expect("the example is built");
+    }
+    // As an operator would who has rates of his own: another address, and the grant for it.
+    let manifest = dir.path().join(name).join("plugin.toml");
+    let text = fs::read_to_string(&manifest).expect("a manifest");
+    assert_eq!(text.matches("https://api.frankfurter.dev").count(), 2, "one grant and one address");
+    fs::write(&manifest, text.replace("https://api.frankfurter.dev", &rates.url())).expect("written");
+    let allowed = Settings::parse("private_networks = [\"127.0.0.1\"]", "wasmbay.toml").expect("good settings");
+    // What is kept is the test's own; compiled code is everybody's.
+    let state = Some(state.path().to_owned());
+    let settings = Settings { private_networks: allowed.private_networks, state, ..roomy() };
+    let house = open(settings, Mode::Serve, dir).await;
+    assert!(house.faults().values().all(Vec::is_empty), "{:?}", house.faults());
+
+    let post = async |path: &str, body: &'static str| {
+        let request = Request::post(format!("/{name}{path}")).header("content-type", "application/json");
+        house.connect().await.send(request.body(full(body)).expect("a request")).await.expect("an answer")
+    };
+    assert_eq!(house.get(&format!("/{name}/tea")).await.status, 404, "nothing was sold");
+    for amounts in ["[10, 12]", "[14, 16]"] {
+        let answer = post("/tea/sales", amounts).await;
+        assert_eq!(answer.status, 204, "{}", answer.text());
+    }
+    let told = json(&house.get(&format!("/{name}/tea?days=2")).await);
+    let expected = serde_json::json!({
+        "product": "tea", "next": [18.0, 20.0], "low": [18.0, 20.0], "high": [18.0, 20.0], "in_usd": [22.5, 25.0]
+    });
+    assert_eq!(told, expected);
+    assert!(rates.heads()[0].starts_with("GET /v1/latest?base=EUR&symbols=USD "), "{:?}", rates.heads());
+    // The job has run, once, and what it wrote is there.
+    let done = format!("wasmbay_job_attempts_total{{how=\"done\",plugin=\"{name}\",tenant=\"default\"}} 1");
+    house.until("the job is done", |house| house.metrics().contains(&done)).await;
+    assert_eq!(json(&house.get(&format!("/{name}/tea/kept")).await), told["next"]);
+    assert_eq!(post("/tea/keep", "[1]").await.status, 404, "nobody but a job keeps forecasts");
+    // Without rates there is an answer all the same.
+    drop(rates);
+    assert_eq!(json(&house.get(&format!("/{name}/tea?days=2")).await)["in_usd"], serde_json::Value::Null);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn trend_continues_a_series() {
+    let house = serve(&["trend"]).await;
+    let ask = async |body: &'static str| {
+        let request = Request::post("/trend").header("content-type", "application/json").body(full(body));
+        house.connect().await.send(request.expect("a request")).await.expect("an answer")
+    };
+    let told = json(&ask(r#"{"values": [10, 12, 13, 15], "ahead": 2}"#).await);
+    assert_eq!(told["next"], serde_json::json!([16.5, 18.1]));
+    let at = |bound: &str| told[bound][0].as_f64().expect("a number");
+    assert!(at("low") < at("next") && at("next") < at("high"), "{told}");
+    assert_eq!(ask(r#"{"values": [1], "ahead": 2}"#).await.status, 422);
 }

@@ -6,7 +6,7 @@ use http::{Method, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use wasmbay::host::Mode;
+use wasmbay::{config::Settings, host::Mode};
 use wasmbay_tests::{
     client::{Answer, Connection, empty, full},
     house::{House, Plugin, guest, settings},
@@ -222,5 +222,35 @@ async fn check_holds_the_section_against_the_manifest() {
              \"{written}\" (rust SDK 0.1.0); write lane = \"{written}\", or rewrite the handlers"
         );
         assert!(faults.iter().any(|fault| fault.ends_with(&said)), "{said} is not in {faults:#?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_kept_and_known_is_there_and_what_is_not_granted_names_its_line() {
+    for file in WAITING {
+        let state = TempDir::new().expect("a folder");
+        let granted = "[grants]\nkv = [\"s\"]\nsql = [\"main\"]\n[grants.config]\ngreeting = \"hello\"";
+        let plugins = [Plugin::new("p", "io", file).with(granted), Plugin::new("q", "io", file)];
+        let settings = Settings { wasi_http_03: Some(true), state: Some(state.path().to_owned()), ..settings() };
+        let house = House::with(settings, &plugins).await;
+        let ask = async |path: &str| told(&house.get(path).await, 200, "application/json");
+        assert_eq!(ask("/p/known/greeting").await["ok"], "hello", "{file}");
+        for n in [1, 2] {
+            assert_eq!(ask("/p/count/s/k").await["ok"], json!([{ "n": n }, false]), "{file}");
+        }
+        assert_eq!(ask("/p/keys/s").await["ok"], json!(["k"]), "{file}");
+        let row = json!({ "whole": 7, "real": 0.5, "text": "it's", "missing": null });
+        assert_eq!(ask("/p/rows/main?text=it's").await["ok"], json!([row, 12_502_500]), "{file}");
+        let wrong = ask("/p/wrong/main").await;
+        assert!(wrong["failure"] == "Failed" && wrong["said"].as_str().expect("text").contains("SELEKT"), "{wrong}");
+        for (path, line) in [
+            ("/q/known/greeting", "add greeting to [grants.config] in plugin.toml"),
+            ("/q/count/s/k", "add \"s\" to grants.kv in plugin.toml"),
+            ("/q/keys/s", "add \"s\" to grants.kv in plugin.toml"),
+            ("/q/rows/main?text=x", "add \"main\" to grants.sql in plugin.toml"),
+        ] {
+            let denied = ask(path).await;
+            assert!(denied["failure"] == "Denied" && denied["said"].as_str().expect("text").contains(line), "{denied}");
+        }
     }
 }

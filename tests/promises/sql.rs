@@ -1,17 +1,13 @@
 //! SQL: databases that a tenant's plugins share, kept for good once answered, within quotas, each tenant's its own.
 
-use std::{collections::BTreeSet, fs, path::Path, sync::Arc, time::Duration};
+use std::{fs, path::Path};
 
 use tempfile::TempDir;
-use tokio::{
-    sync::Mutex,
-    time::{interval, timeout},
-};
 use wasmbay::config::Settings;
 use wasmbay_tests::{
-    client::{Connection, HANG, Protocol},
+    client::{Connection, Protocol},
     house::{House, Plugin, settings},
-    serving::{serve_over, serve_with},
+    serving::serve_with,
 };
 
 /// Every guest that asks databases, and the lanes it runs in.
@@ -212,70 +208,6 @@ async fn who_waits_for_a_connection_gets_one_or_is_told_in_time() {
         [long.await, other.await].map(|answer| answer.expect("no panic").expect("an answer").text().to_owned());
     answers.sort();
     assert!(answers.iter().any(|answer| answer.contains("ran for 300ms")), "{answers:?}");
-}
-
-/// Several writers at once, killed in the middle of their work: what was answered is there, and nothing that was not asked.
-#[tokio::test(flavor = "multi_thread")]
-async fn d_02_a_host_that_is_killed_has_kept_every_row_that_it_answered() -> anyhow::Result<()> {
-    const WRITERS: usize = 4;
-    let rounds = if std::env::var_os("WASMBAY_SOAK").is_some() { 100 } else { 4 };
-    let (dir, data) = (TempDir::new()?, TempDir::new()?);
-    client("p", "io", "spin03.wasm").write(dir.path())?;
-    let answered = Arc::new(Mutex::new(BTreeSet::new()));
-    for round in 0..rounds {
-        let mut serving = serve_over(dir.path(), data.path(), |_| {}).await?;
-        let mut connection = Connection::open(serving.listen(), Protocol::Http1).await?;
-        let table =
-            connection.get(&format!("/p/{}", ask("CREATE TABLE IF NOT EXISTS t (a TEXT PRIMARY KEY, b TEXT)"))).await?;
-        assert_eq!(table.text(), "");
-        let writers: Vec<_> = (0..WRITERS)
-            .map(|writer| {
-                let (listen, answered) = (serving.listen(), Arc::clone(&answered));
-                tokio::spawn(async move {
-                    for n in 0.. {
-                        let key = format!("r{round}w{writer}n{n}");
-                        let Ok(mut connection) = Connection::open(listen, Protocol::Http1).await else { return };
-                        // Both rows, or none.
-                        let insert = format!("BEGIN IMMEDIATE;; INSERT INTO t VALUES ('{key}', 1);; INSERT INTO t VALUES ('{key}-too', 1);; COMMIT");
-                        match connection.get(&format!("/p/{}", ask(&insert))).await {
-                            Ok(answer) if answer.text().is_empty() => drop(answered.lock().await.insert(key)),
-                            _ => return,
-                        }
-                    }
-                })
-            })
-            .collect();
-        let enough = (answered.lock().await.len() + 40 + 10 * round).min(10_000);
-        let grown = async {
-            let mut looks = interval(Duration::from_millis(2));
-            while answered.lock().await.len() < enough {
-                looks.tick().await;
-            }
-        };
-        timeout(HANG, grown).await?;
-        serving.child.start_kill()?;
-        serving.child.wait().await?;
-        for writer in writers {
-            writer.await?;
-        }
-        let serving = serve_over(dir.path(), data.path(), |_| {}).await?;
-        let mut connection = Connection::open(serving.listen(), Protocol::Http1).await?;
-        let sound = connection.get(&format!("/p/{}", ask("PRAGMA integrity_check"))).await?;
-        assert_eq!(sound.text(), "integrity_check\nt:ok");
-        let keys = connection.get(&format!("/p/{}", ask("SELECT a FROM t"))).await?.text().to_owned();
-        let kept: BTreeSet<_> = keys.lines().skip(1).map(|line| line.trim_start_matches("t:").to_owned()).collect();
-        let answered = answered.lock().await;
-        let lost: Vec<_> = answered.difference(&kept).collect();
-        assert!(lost.is_empty(), "{lost:?}");
-        let halves: Vec<_> =
-            kept.iter().filter(|key| !key.ends_with("-too") && !kept.contains(&format!("{key}-too"))).collect();
-        assert!(halves.is_empty(), "{halves:?}");
-        // At most the one that each writer was waiting for in each round so far.
-        assert!(kept.len() <= 2 * (answered.len() + WRITERS * (round + 1)), "{} of {}", kept.len(), answered.len());
-        serving.signal("TERM").await?;
-        serving.ended().await?;
-    }
-    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -252,3 +252,8 @@ pub async fn finish(response: Response<Incoming>, head: bool) -> anyhow::Result<
     ensure!(head || announced.is_none_or(|announced| announced == body.len() as u64), "the length changed under way");
     Ok(Answer { status: parts.status, headers: parts.headers, body, trailers })
 }
+
+/// A text as one value of a query: every byte as two digits.
+pub fn encoded(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+}

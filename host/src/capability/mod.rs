@@ -92,6 +92,8 @@ pub struct Granted {
     pub shared: bool,
     /// What it may read, if anything.
     pub assets: Option<Kept>,
+    /// What it is granted and cannot have, in sentences for its author.
+    pub barred: Vec<String>,
 }
 
 impl Ways {
@@ -105,6 +107,7 @@ impl Ways {
         let stores = self.keys.stores(tenant, manifest);
         let databases = self.sql.databases(tenant, manifest)?;
         let shared = manifest.instances.max_concurrent > 1;
-        Ok(Granted { plugin: manifest.name.clone(), variables, stores, databases, shared, assets })
+        let barred = self.outbound.barred(&manifest.grants.http);
+        Ok(Granted { plugin: manifest.name.clone(), variables, stores, databases, shared, assets, barred })
     }
 }

@@ -4,7 +4,10 @@
 //! something else to the other. Hosts are read as browsers read them (WHATWG URL, "host parsing"): `0x7f.1` is an
 //! address, `BÜCHER.example` is `xn--bcher-kva.example`, and what is left can be compared letter by letter.
 
-use std::fmt;
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+};
 
 use url::Host;
 
@@ -109,6 +112,16 @@ impl OriginPattern {
                 }
                 _ => !self.below && asked.host == *host,
             }
+    }
+
+    /// The address that is granted, where it is one and no name.
+    pub fn address(&self) -> Option<SocketAddr> {
+        let ip: IpAddr = match &self.origin.host {
+            Host::Ipv4(ip) => (*ip).into(),
+            Host::Ipv6(ip) => (*ip).into(),
+            Host::Domain(_) => return None,
+        };
+        Some((ip, self.origin.port).into())
     }
 
     fn read(text: &str) -> Result<Self, Wrong> {

@@ -35,7 +35,7 @@ impl Loaded {
                  they answer with an error; those of {better} do what they should"
             )
         });
-        absent.into_iter().chain(stalls).chain(self.out_of_reach()).collect()
+        self.granted.barred.iter().cloned().chain(absent).chain(stalls).chain(self.out_of_reach()).collect()
     }
 
     /// What is granted to instances that serve several requests at once, none of which may make the others wait.

@@ -17,6 +17,9 @@ const FILES: u64 = 256;
 /// What one connection to an SQLite database has open: the file, what is written ahead of it, and their index.
 const FILES_OF_CONNECTION: u64 = 3;
 
+/// What a tenant's keys have open: the file and what is written ahead of it. Jobs have as many.
+const FILES_OF_KEYS: u64 = 2;
+
 /// Of what is left, the part for connections that guests make outward: one in this many.
 const UPSTREAM_PART: u64 = 4;
 
@@ -68,7 +71,7 @@ impl Room {
 /// The room that the operator gives, as far as there are descriptors for it; else that which they leave.
 pub(super) fn room(settings: &Settings) -> Room {
     let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    let (left, upstream) = left(limit, open().saturating_add(databases(settings)));
+    let (left, upstream) = left(limit, open().saturating_add(state(settings)));
     let (connections, refused) = match settings.max_connections.map(u64::from) {
         None => (left.min(MOST_CONNECTIONS), None),
         Some(asked) if asked <= left => (asked, None),
@@ -80,14 +83,14 @@ pub(super) fn room(settings: &Settings) -> Room {
     Room { connections, per_address, upstream: usize::try_from(upstream).unwrap_or(usize::MAX), refused, limit }
 }
 
-/// Files that all tenants' databases may have open together.
-fn databases(settings: &Settings) -> u64 {
-    let files = |tenant: &Tenant| u64::from(tenant.sql.connections) * FILES_OF_CONNECTION;
+/// Files that the jobs and all tenants' databases and keys may have open together.
+fn state(settings: &Settings) -> u64 {
+    let files = |tenant: &Tenant| FILES_OF_KEYS + u64::from(tenant.sql.connections) * FILES_OF_CONNECTION;
     // Beside each connection to a server one more may be open that asks the server to end a statement.
     let sockets = |tenant: &Tenant| {
         tenant.databases.values().map(|database| 2 * u64::from(database.quota.connections)).sum::<u64>()
     };
-    settings.tenants().values().map(|tenant| files(tenant) + sockets(tenant)).sum()
+    FILES_OF_KEYS + settings.tenants().values().map(|tenant| files(tenant) + sockets(tenant)).sum::<u64>()
 }
 
 /// Files open now. Where that cannot be read, what a host opens on its way here.

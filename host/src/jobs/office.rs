@@ -45,7 +45,7 @@ impl Office {
         match ask {
             Ask::List(filter) => self.list(filter).await,
             Ask::Show(id) => {
-                let shown = self.jobs.show(&id, None).await.map_err(broken)?;
+                let shown = self.jobs.show(&id).await.map_err(broken)?;
                 let shown = shown.ok_or_else(|| unfit(&Unfit::Unknown(id)))?;
                 Ok(self.whole(&shown))
             }

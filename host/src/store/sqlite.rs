@@ -37,6 +37,18 @@ pub(super) fn make_folder_of(file: &Path) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
+/// Writes to its place what is in the log beside the file, and begins the log anew. Answers whether that was done: somebody
+/// who reads, or writes, keeps it from being.
+///
+/// Who opens a file cannot know whether all of the log that can be read is on the disk as well: a flush that failed has
+/// left behind what is in memory alone, and nobody is told of it again. What came behind it in the log would be lost with it. After
+/// this, nothing comes behind it.
+///
+/// Of the file alone: a transaction on what is temporary would be in the way.
+pub(super) fn begin_log_anew(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.query_row("PRAGMA main.wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0)).map(|busy| busy == 0)
+}
+
 /// A file with tables of the host's own, which nobody else has open.
 pub(super) struct Own {
     /// Set in each file; another one was made by another version of the host.
@@ -72,6 +84,8 @@ impl Own {
         let mut connection = Connection::open(path)?;
         connection.busy_timeout(self.patience)?;
         connection.execute_batch(SETTINGS)?;
+        // Nobody else has it open, so nobody keeps it from being done.
+        begin_log_anew(&connection)?;
         connection.pragma_update(None, "cache_size", -i64::from(self.cache))?;
         connection.set_prepared_statement_cache_capacity(self.statements);
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;

@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import tomllib
 from pathlib import Path
 
 from .place import SDK, BuildError, files_below, key, key_of, made_once, put, say
@@ -27,6 +28,15 @@ def not_the_application(path):
     return path.name in ("target", "checks") or path.resolve() == SDK or (path / "pyvenv.cfg").exists()
 
 
+def is_granted_state(project):
+    """Whether the plugin's manifest grants it stores, databases or variables: others import nothing of the kind."""
+    try:
+        grants = tomllib.loads((project / "plugin.toml").read_text()).get("grants", {})
+    except (OSError, ValueError):
+        return False  # The host says what is wrong with it.
+    return any(grants.get(kind) for kind in ("kv", "sql", "config"))
+
+
 def build(tools, project, protocol, app, packages, imports, out):
     """Makes the component unless one of the same content is kept, and puts it at `out`."""
     name = key(key_of(SDK), key_of(project, leave_out=not_the_application), packages.lock, protocol, app, *imports)
@@ -36,6 +46,8 @@ def build(tools, project, protocol, app, packages, imports, out):
 
 def _make(tools, project, protocol, app, packages, imports, into):
     interfaces, world, export = WORLDS[protocol]
+    if is_granted_state(project):
+        world += "-with-state"
     say(f"building {app} into a component of wasi:http {interfaces}")
     with tempfile.TemporaryDirectory() as work:
         staged = Path(work, "app")

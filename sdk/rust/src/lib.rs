@@ -38,6 +38,7 @@
 //!   nothing more, and the host's log in full.
 //! * [`fetch()`] and [`call_plugin`] ask others, [`sleep`] waits, [`join`] does two things at once,
 //!   [`spawn_after_response`] goes on after the answer, [`Job`] is work that must happen, [`params`] and [`request_id`] tell what the host told.
+//! * [`kv`] keeps bytes under keys, [`sql`] (with the feature of that name) asks databases, [`variable`] tells what the operator hands over.
 //! * [`log`]'s macros write to the host's log, as standard output and standard error do.
 //! * [`testing`] runs handlers on the author's machine, with the clock and the outside world in the test's hands.
 //!
@@ -53,8 +54,12 @@ pub mod body;
 pub mod extract;
 pub mod fetch;
 pub mod jobs;
+pub mod kv;
 pub mod problem;
 pub mod respond;
+#[cfg(feature = "sql")]
+pub mod sql;
+pub mod state;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;
 
@@ -67,6 +72,7 @@ mod plugin;
 mod scope;
 mod section;
 mod values;
+mod variables;
 
 pub use anyhow;
 pub use bytes::Bytes;
@@ -88,6 +94,8 @@ pub use self::{
     problem::{Error, OptionExt, Problem, Result},
     respond::{Event, Html, IntoResponse, Redirect, Sse},
     scope::{params, request_id, spawn_after_response},
+    state::StateError,
+    variables::variable,
 };
 
 /// A request with a body that can be read.
@@ -105,11 +113,11 @@ pub mod prelude {
 
     pub use crate::{
         Body, Bytes, Error, Event, Form, FromRequest, HeaderMap, Headers, Html, IntoResponse, Job, Json, Method,
-        OptionExt as _, Params, Path, Problem, Query, Redirect, Request, Response, Result, Sse, StatusCode, Uri, any,
-        call_plugin, delete, fetch,
+        OptionExt as _, Params, Path, Problem, Query, Redirect, Request, Response, Result, Sse, StateError, StatusCode,
+        Uri, any, call_plugin, delete, fetch,
         fetch::{BuilderExt as _, ResponseExt as _},
         get, handler, join, join_all, log, options, params, patch, post, put, request_id, routes, serde, serde_json,
-        sleep, spawn_after_response, try_join, try_join_all,
+        sleep, spawn_after_response, try_join, try_join_all, variable,
     };
 }
 

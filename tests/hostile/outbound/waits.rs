@@ -1,17 +1,25 @@
 //! Servers that let their callers wait, and tenants that wait for them by the hundred.
 
+use tempfile::TempDir;
 use tokio::{
     io::AsyncWriteExt as _,
     net::{TcpSocket, TcpStream},
+    process::Command,
 };
 use wasmbay_tests::{
-    client::HANG,
+    canary::Canary,
+    client::{Connection, HANG, Protocol},
+    house::Plugin,
     names::{NameServer, Said},
+    serving::wrap,
     upstream::{self, Upstream},
 };
 
 use super::{CALLERS, allowing, asking, call, count, encoded, error, granting, neighbour, origin, scene};
-use crate::scene::{Scene, each};
+use crate::{
+    scene::{Scene, each},
+    stage::{CANARY, over},
+};
 
 /// A server that says these bytes to each request, and nothing more, ever.
 async fn stuck_after(bytes: &'static [u8]) -> Upstream {
@@ -118,4 +126,82 @@ pub(crate) async fn u_15_a_tenant_that_takes_every_seat() {
     }
     asked.iter().for_each(|asked| asked.abort());
     tokio::time::timeout(HANG, scene.end()).await.expect("what waited is gone with who asked for it");
+}
+
+/// What a tenant may keep open in files, as long as a statement runs.
+const SESSIONS: &str = "[sql]\nconnections = 8\nstatement = \"9s\"\n";
+
+/// Files that the host has open, of those whose paths end so.
+fn open_files(scene: &Scene, end: &str) -> usize {
+    let id = scene.serving.id().expect("the host lives");
+    let files = std::fs::read_dir(format!("/proc/{id}/fd")).expect("it has files");
+    // One may be closed meanwhile.
+    let paths = files.filter_map(|file| std::fs::read_link(file.ok()?.path()).ok());
+    paths.filter(|path| path.to_string_lossy().ends_with(end)).count()
+}
+
+pub(crate) async fn o_10_a_tenant_that_opens_all_it_can() {
+    const FILES: usize = 512;
+    let data = TempDir::new().expect("a folder");
+    let (mute, good) = (stuck_after(b"").await, Upstream::with_text("ok").await);
+    let settings = allowing(&["127.0.0.1"]).replace("io_instances = 32", "io_instances = 128") + SESSIONS;
+    let change = |command: &mut Command| {
+        over(command, data.path());
+        wrap(command, &["prlimit", &format!("--nofile={FILES}:{FILES}")]);
+    };
+    let keeper = |name: &str, timeout: &str| {
+        let grants = "[grants]\nkv = [\"s\"]\nsql = [\"main\"]";
+        let lines = format!("[limits]\ncpu = \"20s\"\ntimeout = \"{timeout}\"\n{grants}");
+        Plugin::new(name, "io", "spin02.wasm").with(&lines)
+    };
+    let caller = Plugin::new("p0", "io", "http02.wasm").with(&granting([mute.url(), good.url()]));
+    let mut scene = Scene::changed(&settings, change, vec![caller, keeper("p1", "60s"), keeper("p2", "2s")]).await;
+    // The canary is inside before: what it is asked over is a file as well.
+    let addr = scene.addr();
+    scene.replace_canary(Canary::kept(CANARY, move || Connection::open(addr, Protocol::Http1))).await;
+    for plugin in [neighbour(&granting([good.url()])), keeper("keeper", "60s")] {
+        plugin.of("c").write(&scene.files().0).expect("the plugin can be written");
+    }
+    for name in ["neighbour", "keeper"] {
+        let series = format!("wasmbay_in_flight{{plugin=\"{name}\",tenant=\"c\"}} 0");
+        scene.until("the neighbours are live", |page| page.has(&series)).await;
+    }
+    let before = open_files(&scene, "");
+
+    // Every seat outward, and every connection to a database.
+    let calls: Vec<_> = (0..24)
+        .map(|_| scene.ask(&format!("/p0/fan?n=16&first_ns=60000000000&url={}", encoded(&mute.url()))))
+        .collect();
+    let endless = encoded("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n");
+    assert_eq!(scene.get("/p1/set?store=s&key=k&value=1").await.text(), "set");
+    let statements: Vec<_> = (0..8).map(|_| scene.ask(&format!("/p1/sqlite-ask?db=main&q={endless}"))).collect();
+    let sessions = |scene: &Scene| open_files(scene, "sql/a/main.sqlite");
+    scene.until("it has all it may have", |_| mute.heads().len() >= 8 && sessions(&scene) == 8).await;
+    // It is refused, in words, before files are scarce.
+    let one_more = format!("{}&connect_ns=300000000", call(0, &mute.url()));
+    assert_eq!(error(&scene.get(&one_more).await), "ConnectionTimeout");
+    let one_more = scene.get("/p2/sqlite-ask?db=main&q=SELECT%201").await;
+    assert!(one_more.text().contains("all 8 connections"), "{}", one_more.text());
+    let most = open_files(&scene, "");
+    assert!(most + 64 < FILES, "{most} of {FILES} files are open");
+    // The other tenant calls out, keeps keys, asks its database; clients connect.
+    for n in 0..20 {
+        let ask = async |path: &str| scene.connect().await.get(&format!("/c/{path}")).await.expect("an answer");
+        let called = ask(&format!("neighbour/call?url={}", encoded(&good.url()))).await;
+        assert_eq!((called.status.as_u16(), called.text()), (200, "ok"));
+        assert_eq!(ask(&format!("keeper/set?store=s&key=k{n}&value=1")).await.text(), "set");
+        assert_eq!(ask("keeper/sqlite-ask?db=main&q=SELECT%201%20AS%20one").await.text(), "one\ni:1");
+    }
+    assert_eq!(scene.page().await.sum("wasmbay_accept_errors_total", &[]), 0.0);
+
+    for asked in calls.iter().chain(&statements) {
+        asked.abort();
+    }
+    scene.until("what it had open is closed", |_| open_files(&scene, "") <= before + 16).await;
+    assert_eq!(scene.get(&call(0, &good.url())).await.text(), "ok");
+    assert_eq!(scene.get("/p1/sqlite-ask?db=main&q=SELECT%201%20AS%20one").await.text(), "one\ni:1");
+    for name in ["neighbour", "keeper"] {
+        std::fs::remove_dir_all(scene.files().0.join("c").join(name)).expect("it can be removed");
+    }
+    scene.end().await;
 }

@@ -50,7 +50,8 @@ async fn write(
 #[tokio::test(flavor = "multi_thread")]
 async fn d_02_every_job_that_was_answered_runs_and_takes_effect_once_however_often_the_host_is_killed()
 -> anyhow::Result<()> {
-    let (kills, jobs) = if std::env::var_os("WASMBAY_SOAK").is_some() { (200, 10_000) } else { (20, 200) };
+    let Some(row) = soak::begin("d_02_jobs") else { return Ok(()) };
+    let (kills, jobs) = (soak::times(20, 200), soak::times(200, 10_000));
     // The store that checks the key: what came under a path is an effect the first time, and a repetition after.
     let store = Upstream::with_text("ok").await;
     let (dir, data) = (TempDir::new()?, TempDir::new()?);
@@ -150,7 +151,9 @@ async fn d_02_every_job_that_was_answered_runs_and_takes_effect_once_however_oft
     // Only what a kill cut short ran again.
     let again = came.len() - effects.len();
     assert!(again <= kills * 16, "{again} runs more than jobs");
+    eprintln!("{kills} kills: {} jobs answered, {stored} stored, all ran; {again} runs more", ids.len());
     serving.signal("TERM").await?;
     serving.ended().await?;
+    row.passed();
     Ok(())
 }

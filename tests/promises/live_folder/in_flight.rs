@@ -153,7 +153,7 @@ fn ask_all_the_time(house: &House, stop: &Arc<AtomicBool>, answered: &Arc<Atomic
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_request_notices_a_swap() {
-    let swaps = if std::env::var_os("WASMBAY_SOAK").is_some() { 1000 } else { 30 };
+    let swaps = wasmbay_tests::soak::times(30, 1000);
     let house = serving("first").await;
     let put = |revision| fs::write(guest_file(&house), text::says_times(&piece(revision), PIECES)).unwrap();
     put(0);

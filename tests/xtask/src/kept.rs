@@ -91,7 +91,7 @@ impl Kept<'_> {
 const BUILT: [&str; 2] = ["target", "__pycache__"];
 
 /// Every file under `folder` but build products, as name and content, in a fixed order.
-fn sources_of(folder: &Path) -> std::io::Result<Vec<String>> {
+pub(crate) fn sources_of(folder: &Path) -> std::io::Result<Vec<String>> {
     let mut entries = fs::read_dir(folder)?.collect::<Result<Vec<_>, _>>()?;
     entries.sort_by_key(fs::DirEntry::file_name);
     let mut sources = Vec::new();

@@ -51,7 +51,9 @@ enum Task {
         /// Run just the tests whose names contain this.
         filter: Option<String>,
     },
-    /// Check everything, with repetitions at their full counts (`WASMBAY_SOAK=1`) instead of the quick ones.
+    /// Check everything, with repetitions at their full counts (`WASMBAY_SOAK`) instead of the quick ones.
+    ///
+    /// A soak that was broken off goes on: rows that have passed are not run again while the sources stay as they are.
     ///
     /// The debug profile is kept: its overflow checks and assertions are what a long run is for. After the tests libFuzzer
     /// drives the fuzz targets (needs a C++ compiler); what it finds is kept in the cache, and fails the run.

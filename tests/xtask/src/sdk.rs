@@ -8,6 +8,9 @@ use crate::{
     steps::Steps,
 };
 
+/// The feature that is not among the defaults, and is no other form of what is.
+const SQL: &str = "wasmbay-sdk/sql";
+
 /// Checks the SDK, a workspace of its own, in a target folder of the cache.
 ///
 /// # Errors
@@ -23,12 +26,12 @@ pub(crate) fn test(place: &Place, steps: &Steps, filter: Option<&str>) -> anyhow
         cargo
     };
     let clean = ["clean", "--quiet", "--workspace", "--locked"];
-    let clippy = ["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
-    let doc = ["doc", "--workspace", "--no-deps", "--locked"];
+    let clippy = ["clippy", "--workspace", "--all-targets", "--features", SQL, "--locked", "--", "-D", "warnings"];
+    let doc = ["doc", "--workspace", "--no-deps", "--features", SQL, "--locked"];
     steps.step("the SDK's lints and pages", |step| {
         [&clean[..], &clippy, &doc].iter().try_for_each(|words| step.run(&place.root, &mut cargo(words)))
     })?;
-    let test: Vec<_> = ["test", "--workspace", "--locked"].into_iter().chain(filter).collect();
+    let test: Vec<_> = ["test", "--workspace", "--features", SQL, "--locked"].into_iter().chain(filter).collect();
     steps.command("the SDK's tests", &place.root, &mut cargo(&test))?;
     steps.step("tests of plugins made with it", |step| {
         for plugin in folders_of(&place.root.join("plugins"))?.iter().filter(|plugin| uses_the_sdk(plugin)) {

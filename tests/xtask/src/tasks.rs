@@ -1,6 +1,11 @@
 //! The tasks themselves, each a list of steps.
 
-use std::{env, os::unix::process::CommandExt, path::PathBuf, process::Command};
+use std::{
+    env,
+    os::unix::process::CommandExt,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use anyhow::Context;
 
@@ -8,12 +13,14 @@ use crate::{
     command::quoted,
     databases,
     fuzz::{self, Soak},
-    guests as test_guests, languages, peers,
+    guests as test_guests,
+    kept::sources_of,
+    languages, peers,
     place::Place,
     plugins::{self, Build},
     python, readme, sdk,
     steps::Steps,
-    toolchain::Toolchain,
+    toolchain::{Toolchain, key},
 };
 
 // Cargo unites the features of all packages it is asked for, and of their dev-dependencies if a test is among the targets.
@@ -49,7 +56,7 @@ pub(crate) fn up(place: &Place, steps: &Steps, args: &[String]) -> anyhow::Resul
 
 /// Checks everything.
 pub(crate) fn test(place: &Place, steps: &Steps, filter: Option<&str>) -> anyhow::Result<()> {
-    check(place, steps, filter, false)?;
+    check(place, steps, filter, None)?;
     steps.done();
     Ok(())
 }
@@ -58,7 +65,11 @@ pub(crate) fn test(place: &Place, steps: &Steps, filter: Option<&str>) -> anyhow
 /// tests alone.
 pub(crate) fn soak(place: &Place, steps: &Steps, filter: Option<&str>, soak: &Soak<'_>) -> anyhow::Result<()> {
     if filter != Some("fuzz") {
-        check(place, steps, filter, true)?;
+        let passed = passed(place)?;
+        check(place, steps, filter, Some(&passed))?;
+        if filter.is_none() && passed.exists() {
+            std::fs::remove_dir_all(&passed).with_context(|| format!("cannot remove {}", passed.display()))?;
+        }
     }
     if matches!(filter, None | Some("fuzz")) {
         fuzz::soak(place, steps, soak)?;
@@ -67,7 +78,19 @@ pub(crate) fn soak(place: &Place, steps: &Steps, filter: Option<&str>, soak: &So
     Ok(())
 }
 
-fn check(place: &Place, steps: &Steps, filter: Option<&str>, soak: bool) -> anyhow::Result<()> {
+/// Where a soak notes the rows that have passed, so that one that was broken off goes on behind them: a folder for each
+/// state of the sources.
+fn passed(place: &Place) -> anyhow::Result<PathBuf> {
+    let mut parts = Vec::new();
+    for folder in ["host", "tests", "sdk", "plugins"] {
+        let folder = place.root.join(folder);
+        parts.extend(sources_of(&folder).with_context(|| format!("cannot read {}", folder.display()))?);
+    }
+    Ok(place.cache.join("soak").join(key(&parts.iter().map(String::as_str).collect::<Vec<_>>())))
+}
+
+/// With `passed`, a soak: full counts, and what has passed is noted there.
+fn check(place: &Place, steps: &Steps, filter: Option<&str>, passed: Option<&Path>) -> anyhow::Result<()> {
     let root = &place.root;
     check_format(place, steps)?;
     steps.command("cargo clippy", root, cargo(place).args(CLIPPY))?;
@@ -78,8 +101,8 @@ fn check(place: &Place, steps: &Steps, filter: Option<&str>, soak: bool) -> anyh
     steps.command("host and tests (debug)", root, cargo(place).args(BUILD_DEBUG))?;
     let mut tests = cargo(place);
     tests.args(["test", "--workspace"]).args(filter).envs(built.variables(place, "debug"));
-    if soak {
-        tests.env(SOAK, "1");
+    if let Some(passed) = passed {
+        tests.env(SOAK, passed);
     }
     steps.aloud("cargo test", root, &mut tests)
 }

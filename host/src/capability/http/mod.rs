@@ -53,7 +53,10 @@ pub use self::{
     wire::HEAD_BYTES,
 };
 use super::{Caller, Ways, hops, jobs, trace::TRACEPARENT};
-use crate::{body::Body, config::Origin};
+use crate::{
+    body::Body,
+    config::{Origin, OriginPattern},
+};
 
 /// A response's body; an error in it is why it broke off.
 pub type Answer = UnsyncBoxBody<Bytes, Trouble>;
@@ -116,6 +119,16 @@ impl Outbound {
     /// Says where the host itself listens: no guest reaches that, whatever is granted and allowed.
     pub fn listening(&self, own: &[SocketAddr]) {
         self.0.addresses.listening(own);
+    }
+
+    /// What these grants cannot have, in sentences that begin with the manifest's key: addresses that no guest may reach.
+    /// Where a name leads is seen when it is called.
+    pub(crate) fn barred(&self, grants: &[OriginPattern]) -> Vec<String> {
+        let barred = |grant: &OriginPattern| {
+            let why = self.0.addresses.check(grant.address()?).err()?;
+            Some(format!("grants.http: {grant} cannot be called: {why}"))
+        };
+        grants.iter().filter_map(barred).collect()
     }
 
     fn tenant(&self, name: &Arc<str>) -> Arc<Tenant> {

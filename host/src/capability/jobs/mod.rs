@@ -202,13 +202,13 @@ impl Jobs {
         granted(caller)?;
         let id = path.trim_start_matches('/');
         let store = self.0.store.as_ref().ok_or_else(closed)?;
-        let owner = (caller.tenant.to_string(), caller.manifest.name.clone());
-        let shown = store.show(id, Some(owner)).await?.ok_or_else(|| Unfit::Unknown(id.to_owned()))?;
+        let found = store.find(id, &caller.tenant, &caller.manifest.name).await?;
+        let line = found.ok_or_else(|| Unfit::Unknown(id.to_owned()))?;
         if cancels {
             store.cancel(id).await??;
             return Ok(("ok", answered(StatusCode::OK, &json!({ "id": id, "state": "cancelled" }))));
         }
-        Ok(("ok", answered(StatusCode::OK, &told(&shown.line))))
+        Ok(("ok", answered(StatusCode::OK, &told(&line))))
     }
 }
 

@@ -103,6 +103,9 @@ const TABLES: &str = "
 /// Who else has it open keeps it: waiting for that would only make others wait.
 const OWN: Own = Own { format: 1, tables: TABLES, cache: 8192, statements: 64, patience: Duration::ZERO };
 
+/// Characters of its path that are remembered of a job that is over: such jobs are on no quota of bytes.
+pub(super) const KEPT_PATH: i64 = 512;
+
 /// A job during which the host has ended so many times is not run again by itself.
 const MOST_CRASHES: i64 = 20;
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Broken, Jobs,
-    file::{CANCELLED, DEAD, DONE, Desk, READY, RUNNING, WAITING},
+    file::{CANCELLED, DEAD, DONE, Desk, KEPT_PATH, READY, RUNNING, WAITING},
 };
 
 /// Jobs on one page.
@@ -165,13 +165,23 @@ impl Jobs {
         self.ask(move |desk| desk.list(&filter)).await
     }
 
-    /// One job with its request; of this tenant and handed in by this plugin, where they are given.
+    /// One job with its request, whosever it is.
     ///
     /// # Errors
     /// A file that cannot be used.
-    pub async fn show(&self, id: &str, owner: Option<(String, String)>) -> Result<Option<Shown>, Broken> {
+    pub async fn show(&self, id: &str) -> Result<Option<Shown>, Broken> {
         let id = id.to_owned();
-        self.ask(move |desk| desk.show(&id, owner.as_ref())).await
+        self.ask(move |desk| desk.show(&id)).await
+    }
+
+    /// What a list shows of one job, if it is this tenant's and this plugin has handed it in. Its request is not read: whoever
+    /// asks often must not cost what the request holds.
+    ///
+    /// # Errors
+    /// A file that cannot be used.
+    pub async fn find(&self, id: &str, tenant: &str, by: &str) -> Result<Option<Line>, Broken> {
+        let [id, tenant, by] = [id, tenant, by].map(str::to_owned);
+        self.ask(move |desk| desk.find(&id, &tenant, &by)).await
     }
 
     /// Gives a dead job all of its attempts and its time again.
@@ -214,19 +224,23 @@ impl Desk<'_> {
         found.query_map(params![state, filter.tenant, filter.plugin, filter.after, PAGE], line)?.collect()
     }
 
-    fn show(&self, id: &str, owner: Option<&(String, String)>) -> rusqlite::Result<Option<Shown>> {
+    fn show(&self, id: &str) -> rusqlite::Result<Option<Shown>> {
         let mut found = self.file.prepare_cached(&format!(
-            "SELECT {LINE}, headers, body FROM job LEFT JOIN request ON job = n
-             WHERE id = ?1 AND (?2 IS NULL OR (tenant = ?2 AND by = ?3))"
+            "SELECT {LINE}, headers, body FROM job LEFT JOIN request ON job = n WHERE id = ?1"
         ))?;
-        let (tenant, by) = owner.map_or((None, None), |(tenant, by)| (Some(tenant), Some(by)));
         let read = |row: &Row<'_>| {
             let headers: Option<Vec<u8>> = row.get(15)?;
             let headers = headers.and_then(|headers| serde_json::from_slice(&headers).ok()).unwrap_or_default();
             let body: Option<Vec<u8>> = row.get(16)?;
             Ok(Shown { line: line(row)?, headers, body: body.unwrap_or_default() })
         };
-        found.query_row(params![id, tenant, by], read).optional()
+        found.query_row([id], read).optional()
+    }
+
+    fn find(&self, id: &str, tenant: &str, by: &str) -> rusqlite::Result<Option<Line>> {
+        let mut found =
+            self.file.prepare_cached(&format!("SELECT {LINE} FROM job WHERE id = ?1 AND tenant = ?2 AND by = ?3"))?;
+        found.query_row([id, tenant, by], line).optional()
     }
 
     fn requeue(&self, id: &str) -> rusqlite::Result<Result<(), Unfit>> {
@@ -254,8 +268,8 @@ impl Desk<'_> {
             Some(state) => state == State::Running,
         };
         self.file
-            .prepare_cached("UPDATE job SET state = 5, ended = ?2 WHERE id = ?1")?
-            .execute(params![id, self.now])?;
+            .prepare_cached("UPDATE job SET state = 5, ended = ?2, path = substr(path, 1, ?3) WHERE id = ?1")?
+            .execute(params![id, self.now, KEPT_PATH])?;
         Ok(Ok(was_running))
     }
 

@@ -7,7 +7,7 @@ use rusqlite::{OptionalExtension as _, params};
 use super::{
     Broken, Jobs, Lease,
     clock::whole,
-    file::{DEAD, DONE, Desk, READY, WAITING},
+    file::{DEAD, DONE, Desk, KEPT_PATH, READY, WAITING},
     look::State,
 };
 
@@ -70,8 +70,12 @@ impl Desk<'_> {
         let over = (state == DEAD || state == DONE).then_some(self.now);
         let why = why.map(|why| why[..why.floor_char_boundary(MOST_WHY)].to_owned());
         self.file
-            .prepare_cached("UPDATE job SET state = ?2, attempt = ?3, due = ?4, why = ?5, ended = ?6 WHERE n = ?1")?
-            .execute(params![n, state, attempt, due, why, over])?;
+            .prepare_cached(
+                "UPDATE job SET state = ?2, attempt = ?3, due = ?4, why = ?5, ended = ?6,
+                                path = CASE ?2 WHEN 4 THEN substr(path, 1, ?7) ELSE path END
+                 WHERE n = ?1",
+            )?
+            .execute(params![n, state, attempt, due, why, over, KEPT_PATH])?;
         self.is_news.set(true);
         Ok(Some(State::of(state)))
     }

@@ -12,7 +12,8 @@ const DEAD_KEPT: i64 = 14 * 24 * 3_600_000;
 /// Jobs of a tenant that are remembered after they are over, however short ago that was.
 const MOST_OVER: i64 = 100_000;
 
-/// Rows that are removed in one go: no question waits longer for it than for a few others.
+/// Rows that are changed or removed in one go: no question waits longer for it than for a few others, however many jobs of
+/// one tenant are due in the same moment.
 const AT_ONCE: i64 = 500;
 
 /// How long what is over is remembered.
@@ -25,11 +26,17 @@ impl Desk<'_> {
         let expired = "its deadline came before it was done";
         self.file
             .prepare_cached(
-                "UPDATE job SET state = 3, ended = ?1, why = ?2 || coalesce(': ' || why, '')
-                 WHERE state < 2 AND deadline <= ?1",
+                "UPDATE job SET state = 3, ended = ?1, why = ?2 || coalesce(': ' || why, '') WHERE n IN
+                     (SELECT n FROM job WHERE state < 2 AND deadline <= ?1 ORDER BY deadline LIMIT ?3)",
             )?
-            .execute(params![self.now, expired])?;
-        self.file.prepare_cached("UPDATE job SET state = 1 WHERE state = 0 AND due <= ?1")?.execute([self.now])?;
+            .execute(params![self.now, expired, AT_ONCE])?;
+        // The rest of them is what `next` says is due now.
+        self.file
+            .prepare_cached(
+                "UPDATE job SET state = 1 WHERE n IN
+                     (SELECT n FROM job WHERE state = 0 AND due <= ?1 ORDER BY due LIMIT ?2)",
+            )?
+            .execute([self.now, AT_ONCE])?;
         self.forget()
     }
 

@@ -1,6 +1,10 @@
 //! Jobs against what they promise: on the disk once answered, once by their keys, in turn, in time.
 
-use std::{collections::HashSet, fs, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    fs,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use rusqlite::Connection;
@@ -45,7 +49,7 @@ async fn claim(jobs: &Jobs, room: Room) -> Vec<Claimed> {
 }
 
 async fn state(jobs: &Jobs, id: &str) -> State {
-    jobs.show(id, None).await.expect("a good file").expect("it is there").line.state
+    jobs.show(id).await.expect("a good file").expect("it is there").line.state
 }
 
 fn paths(claimed: &[Claimed]) -> Vec<&str> {
@@ -80,7 +84,7 @@ async fn what_was_answered_is_there_after_a_kill_and_what_ran_runs_again() {
     let folder = killed(&folder);
     let jobs = open(&folder);
     assert!(claim(&jobs, room(9, &["t"])).await.is_empty());
-    assert_eq!(jobs.show(&one.id, None).await.map(|shown| shown.map(|shown| shown.body)), Ok(Some(Vec::new())));
+    assert_eq!(jobs.show(&one.id).await.map(|shown| shown.map(|shown| shown.body)), Ok(Some(Vec::new())));
 }
 
 #[tokio::test]
@@ -97,7 +101,7 @@ async fn a_job_during_which_the_host_always_dies_is_parked() {
     folder = killed(&folder);
     jobs = open(&folder);
     assert!(claim(&jobs, room(1, &["t"])).await.is_empty());
-    let shown = jobs.show(&poison.id, None).await.expect("a good file").expect("it is there");
+    let shown = jobs.show(&poison.id).await.expect("a good file").expect("it is there");
     assert_eq!(shown.line.why.as_deref(), Some("the host ended 20 times while the job ran"));
     assert_eq!(jobs.requeue(&poison.id).await, Ok(Ok(())));
     assert_eq!(claim(&jobs, room(1, &["t"])).await.len(), 1);
@@ -202,7 +206,7 @@ async fn attempts_and_deadlines_end_in_death_and_what_was_not_begun_is_no_attemp
     ] {
         let claimed = claim(&jobs, room(1, &["t"])).await;
         assert_eq!(jobs.settle(claimed[0].lease, ended).await, Ok(Some(state)));
-        let line = jobs.show(&id, None).await.expect("a good file").expect("it is there").line;
+        let line = jobs.show(&id).await.expect("a good file").expect("it is there").line;
         assert_eq!((line.state, line.attempt), (state, attempt));
     }
     let patience = NewJob { patience: DAY, attempts: 9, ..job("t", "/patient") };
@@ -236,6 +240,52 @@ async fn a_job_that_is_cancelled_while_it_runs_is_not_settled() {
     assert_eq!(state(&jobs, &id).await, State::Cancelled);
     assert!(matches!(jobs.cancel(&id).await, Ok(Err(Unfit::State(..)))));
     assert!(matches!(jobs.requeue("none").await, Ok(Err(Unfit::Unknown(_)))));
+}
+
+#[tokio::test]
+async fn many_that_are_due_in_one_moment_keep_nobody_waiting() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let jobs = open(&folder);
+    for n in 0..1200 {
+        let patience = if n < 600 { Duration::from_millis(1) } else { DAY };
+        enqueue(&jobs, NewJob { delay: DAY, patience, ..job("t", &format!("/{n}")) }).await;
+    }
+    jobs.close().await;
+    let file = Connection::open(folder.path().join(FILE)).expect("a file");
+    file.execute("UPDATE job SET due = due - ?1, deadline = deadline - ?1", [25 * 3_600_000]).expect("a change");
+    drop(file);
+    let jobs = open(&folder);
+    let counted = async || -> HashMap<State, u64> {
+        jobs.tallies().await.expect("a good file").into_iter().map(|tally| (tally.state, tally.jobs)).collect()
+    };
+    let first = jobs.claim(room(0, &["t"])).await.expect("a good file");
+    let moved = counted().await;
+    assert!(moved[&State::Waiting] >= 200, "a part at a time: {moved:?}");
+    assert_eq!(first.next, Some(Duration::ZERO), "the rest is due now");
+    for _ in 0..4 {
+        jobs.claim(room(0, &["t"])).await.expect("a good file");
+    }
+    assert_eq!(counted().await, HashMap::from([(State::Ready, 600), (State::Dead, 600)]));
+}
+
+#[tokio::test]
+async fn what_is_over_is_remembered_by_little_and_found_by_its_owner_alone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let jobs = open(&folder);
+    let long = format!("/{}", "x".repeat(8000));
+    let (done, called_off) = (enqueue(&jobs, job("t", &long)).await.id, enqueue(&jobs, job("t", &long)).await.id);
+    let path = async |id: &str| jobs.find(id, "t", "p").await.expect("a good file").expect("it is there").path;
+    assert_eq!(path(&done).await, long);
+    for (tenant, by) in [("u", "p"), ("t", "q")] {
+        assert_eq!(jobs.find(&done, tenant, by).await, Ok(None));
+    }
+    let claimed = claim(&jobs, room(1, &["t"])).await;
+    assert_eq!(claimed[0].path, long);
+    jobs.settle(claimed[0].lease, Ended::Done).await.expect("a good file");
+    assert_eq!(jobs.cancel(&called_off).await, Ok(Ok(false)));
+    for id in [done, called_off] {
+        assert_eq!(path(&id).await, long[..512]);
+    }
 }
 
 #[tokio::test]

@@ -1,10 +1,11 @@
 //! The thread that keeps one connection: runs what its session asks, sets it back, waits for the next session.
 
 use std::{
+    collections::HashSet,
     io,
     path::PathBuf,
     sync::{
-        Arc, PoisonError, Weak,
+        Arc, MutexGuard, PoisonError, Weak,
         atomic::{AtomicU64, Ordering::Relaxed},
         mpsc::{self, RecvTimeoutError, Sender},
     },
@@ -124,6 +125,7 @@ impl Clerk {
                 let how = file.run(run, &mut flow);
                 if let Err(broken @ Refusal::Broken(_)) = &how {
                     tracing::error!(file = %self.path.display(), error = file.trouble(), "a database cannot be used");
+                    opening(&tenant).remove(&self.database);
                     *kept = Kept::Refused(broken.clone());
                 }
                 flow.end(how);
@@ -135,8 +137,18 @@ impl Clerk {
 
     /// Opens the file, or makes it if there may be one more.
     fn open(&self, tenant: &Tenant) -> Result<Box<File>, Refusal> {
-        let _one = tenant.making.lock().unwrap_or_else(PoisonError::into_inner);
-        match File::open(&self.path, &tenant.quota) {
+        let mut begun_anew = opening(tenant);
+        let opened = File::open(&self.path, &tenant.quota).and_then(|file| {
+            // Where others use it, what is in the log is known to them, and written over where it failed.
+            if let Some(file) = &file
+                && !begun_anew.contains(&self.database)
+                && file.begin_log_anew()?
+            {
+                begun_anew.insert(Arc::clone(&self.database));
+            }
+            Ok(file)
+        });
+        match opened {
             Ok(Some(file)) => Ok(Box::new(file)),
             Ok(None) => Err(Refusal::Databases(tenant.quota.databases)),
             Err(broken) => {
@@ -145,4 +157,8 @@ impl Clerk {
             }
         }
     }
+}
+
+fn opening(tenant: &Tenant) -> MutexGuard<'_, HashSet<Arc<str>>> {
+    tenant.opening.lock().unwrap_or_else(PoisonError::into_inner)
 }

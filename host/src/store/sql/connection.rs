@@ -10,7 +10,7 @@ use super::{
     guard::{Guard, Why},
     values::{bind, value},
 };
-use crate::config::SqlQuota;
+use crate::{config::SqlQuota, store::sqlite::begin_log_anew};
 
 /// Bytes of what was written and is not in its place yet, beyond those of the whole database, from which on no more is written.
 const WRITTEN_AHEAD: u64 = 16 << 20;
@@ -41,6 +41,11 @@ impl File {
     /// One that was just opened; what is written to it is first in `ahead`.
     pub(super) fn new(connection: Connection, guard: Guard, quota: SqlQuota, ahead: PathBuf) -> Self {
         Self { connection, guard, quota, ahead, rolled_back: false, trouble: None }
+    }
+
+    /// Begins the log anew, if nobody else uses it: see [`begin_log_anew`].
+    pub(super) fn begin_log_anew(&self) -> rusqlite::Result<bool> {
+        self.guard.as_host(|| begin_log_anew(&self.connection))
     }
 
     /// Runs a statement to its end.
@@ -102,7 +107,7 @@ impl File {
             return Ok(());
         }
         // Perhaps the readers have ended by now. Whether it is done is seen by what is left.
-        let _ = self.guard.as_host(|| self.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)"));
+        let _ = self.begin_log_anew();
         if ahead() > most { Err(Refusal::HeldBack.into()) } else { Ok(()) }
     }
 

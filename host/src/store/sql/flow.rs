@@ -2,12 +2,16 @@
 
 use std::{
     collections::VecDeque,
-    sync::{atomic::Ordering::Relaxed, mpsc::Receiver},
+    sync::{
+        atomic::Ordering::Relaxed,
+        mpsc::{Receiver, RecvTimeoutError},
+    },
     time::{Duration, Instant},
 };
 
 use super::{
     Order, Refusal, Row, Run,
+    guard::{HEAP_OF_WAITING, heap},
     rows::{Batch, Piece},
 };
 use crate::config::SqlQuota;
@@ -17,6 +21,9 @@ const BATCH: u64 = 64 << 10;
 
 /// Bytes of rows that may lie unread before their statement waits.
 const WINDOW: u64 = 4 * BATCH;
+
+/// How often who waits for a reader looks at the memory that all statements take.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// Where orders come from: those that came while a statement ran, then new ones.
 pub(super) struct Inbox {
@@ -130,10 +137,13 @@ impl<'a> Flow<'a> {
                 let (unread, most) = (self.run.tally.unread.load(Relaxed), self.quota.result);
                 return if unread > most { Err(Refusal::Unread(most)) } else { Ok(()) };
             }
-            match self.inbox.new.recv() {
+            match self.inbox.new.recv_timeout(LOOK) {
                 Ok(Order::Look) => {}
                 Ok(order) => self.inbox.put_off.push_back(order),
-                Err(_) => return Err(Refusal::Gone),
+                // What it has sorted is held as long as it waits, and its reader may be one that means harm.
+                Err(RecvTimeoutError::Timeout) if heap() > HEAP_OF_WAITING => return Err(Refusal::Memory),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Err(Refusal::Gone),
             }
         }
     }

@@ -19,6 +19,9 @@ pub const HEAP: u64 = 512 << 20;
 /// Bytes in all from which on statements end, so that what they take is never all there is.
 pub const HEAP_OF_STATEMENTS: u64 = 384 << 20;
 
+/// Bytes in all from which on statements end that wait for their readers: what they hold would be missing to those that run.
+pub(super) const HEAP_OF_WAITING: u64 = 192 << 20;
+
 /// Instructions between two looks at the clock: some microseconds, and no more than a few large values.
 const STEPS: i32 = 100;
 
@@ -170,7 +173,7 @@ impl Watch {
 
 /// Bytes that all databases of the process have in memory.
 #[expect(unsafe_code, reason = "SQLite tells it by this function alone")]
-fn heap() -> u64 {
+pub(super) fn heap() -> u64 {
     // SAFETY: it reads a counter of the library's under a lock of the library's, from any thread, at any time.
     let used = unsafe { ffi::sqlite3_memory_used() };
     used.max(0).unsigned_abs()

@@ -16,7 +16,7 @@ mod tests;
 mod values;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     io, iter,
     path::{Path, PathBuf},
     sync::{
@@ -93,8 +93,9 @@ pub struct Tenant {
     seats: Arc<Semaphore>,
     /// Those that wait for their next session, the one that has waited for longest first.
     resting: Mutex<Vec<Resting>>,
-    /// Held while a file is made, so that no two make the last one there may be.
-    making: Mutex<()>,
+    /// Held while a file is opened or made, so that no two make the last one there may be: the databases whose logs were begun
+    /// anew since this process first opened them, and since a connection to them last failed.
+    opening: Mutex<HashSet<Arc<str>>>,
 }
 
 /// A connection that nobody has pinned.
@@ -160,7 +161,7 @@ impl SqlFiles {
 impl Tenant {
     fn new(folder: PathBuf, quota: SqlQuota) -> Self {
         let seats = Arc::new(Semaphore::new(quota.connections as usize));
-        Self { folder, quota, seats, resting: Mutex::default(), making: Mutex::default() }
+        Self { folder, quota, seats, resting: Mutex::default(), opening: Mutex::default() }
     }
 
     /// What its databases may hold.

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use tempfile::TempDir;
 
-use super::*;
+use super::{guard::heap, *};
 
 const SHORT: Duration = Duration::from_millis(300);
 
@@ -297,8 +297,12 @@ async fn there_are_as_many_files_and_bytes_as_there_may_be() {
 const MANY: &str = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) \
                     SELECT i, printf('%.200c', 'x') FROM n";
 
+/// Held by a test that takes much of the memory that all databases of the process share, or would miss it.
+static MEMORY: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 #[tokio::test]
 async fn rows_are_read_at_their_readers_pace_and_beside_other_statements() {
+    let _memory = MEMORY.lock().await;
     let house = House::default();
     let session = house.session("main").await;
     let mut rows = session.run(asking(MANY, &[])).await.expect("it runs");
@@ -338,7 +342,34 @@ async fn a_result_has_an_end() {
 }
 
 #[tokio::test]
+async fn what_is_held_for_a_reader_that_does_not_read_is_given_up_when_memory_is_short() {
+    let _memory = MEMORY.lock().await;
+    let house = House::new(SqlQuota { statement: LONG, ..SqlQuota::default() });
+    let session = house.session("main").await;
+    let sorted = |rows: u32| {
+        format!(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {rows}) \
+             SELECT zeroblob(100000) AS b, i FROM n ORDER BY i % 10"
+        )
+    };
+    // What is within bounds is held for as long as it takes.
+    let mut held = session.run(asking(&sorted(100), &[])).await.expect("it runs");
+    assert_eq!(held.all().await.expect_err("it is ten megabytes"), Refusal::Result(8 << 20));
+    let before = heap();
+    let mut held = session.run(asking(&sorted(2600), &[])).await.expect("it runs");
+    let given_up = async {
+        while heap() > before + (64 << 20) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(LONG, given_up).await.expect("it is given up");
+    assert_eq!(held.all().await.expect_err("it was given up"), Refusal::Memory);
+    assert_eq!(number(&session, "SELECT 1").await, 1);
+}
+
+#[tokio::test]
 async fn what_needs_too_much_memory_ends_and_leaves_it_to_others() {
+    let _memory = MEMORY.lock().await;
     let house = House::new(SqlQuota { statement: LONG, ..SqlQuota::default() });
     let session = house.session("main").await;
     let hungry = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000) \

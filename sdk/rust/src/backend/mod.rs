@@ -18,9 +18,9 @@ use wasi03 as own;
 
 use std::time::Duration;
 
-pub(crate) use own::send;
 #[cfg(target_family = "wasm")]
 pub use own::serve;
+pub(crate) use own::{send, state};
 
 #[cfg(all(target_family = "wasm", not(any(feature = "wasi02", feature = "wasi03"))))]
 compile_error!("wasmbay-sdk: a plugin speaks one of `wasi02` (a default feature) and `wasi03`");

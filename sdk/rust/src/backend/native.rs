@@ -1,5 +1,7 @@
 //! The author's machine: no sockets and no waiting. What a handler asks for, the test has.
 
+pub(crate) mod state;
+
 use std::{
     cell::{Cell, RefCell},
     future::{Future, poll_fn},

@@ -1,5 +1,7 @@
 //! A wasi:http 0.2 guest, on `wstd`.
 
+pub(crate) mod state;
+
 use std::{future::poll_fn, pin::Pin, rc::Rc, time::Duration};
 
 use bytes::Bytes;

@@ -1,5 +1,7 @@
 //! A wasi:http 0.3 guest: one instance may serve many requests at once, each with a scope of its own.
 
+pub(crate) mod state;
+
 use std::{
     pin::Pin,
     rc::Rc,

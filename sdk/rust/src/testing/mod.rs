@@ -29,7 +29,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use serde::Serialize;
 
 pub use self::answer::Answer;
-pub(crate) use self::world::World;
+pub(crate) use self::world::{State, World};
 use crate::{
     Body, IntoResponse, Plugin, Request,
     backend::native::{self, now},
@@ -96,6 +96,33 @@ impl Client {
     #[must_use]
     pub fn failing(mut self, origin: &str, failure: FetchFailure) -> Self {
         self.world.add(origin, move |_| Err(failure));
+        self
+    }
+
+    /// Hands over a variable, as `[grants.config]` and the operator would.
+    #[must_use]
+    pub fn variable(mut self, name: &str, value: &str) -> Self {
+        self.world.state.variables.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Grants a store of keys, as `grants.kv` does. It is empty at first; clones of the client share it.
+    #[must_use]
+    pub fn store(mut self, name: &str) -> Self {
+        self.world.state.stores.insert(name.to_owned(), Rc::default());
+        self
+    }
+
+    /// Grants a database, as `grants.sql` does, in memory, after these statements. Clones of the client share it.
+    ///
+    /// # Panics
+    /// When a statement is wrong.
+    #[cfg(feature = "sql")]
+    #[must_use]
+    pub fn database(mut self, name: &str, statements: &str) -> Self {
+        let database = rusqlite::Connection::open_in_memory().expect("a database in memory");
+        database.execute_batch(statements).expect("statements of SQLite's");
+        self.world.state.databases.insert(name.to_owned(), Rc::new(database));
         self
     }
 

@@ -1,8 +1,11 @@
 //! A plugin made with the SDK, for the tests. The first segment of every path is the name that the test gives the plugin.
 //!
 //! In both lanes: GET `items/{id}?tag=&limit=`, POST `items` (JSON), GET `gone`, `fails`, `panics`, `told`, POST `echo`,
-//! `collect`, `pages`. In the io lane also GET `events`, `breaks`, `after/{callee}`, `call/{callee}`, `both/{callee}`.
+//! `collect`, `pages`. In the io lane also GET `events`, `breaks`, `after/{callee}`, `call/{callee}`, `both/{callee}`,
+//! and those of [`state`].
 
+#[cfg(not(feature = "compute"))]
+mod state;
 #[cfg(not(feature = "compute"))]
 mod waiting;
 
@@ -118,5 +121,10 @@ routes!(
     waiting::breaks,
     waiting::after,
     waiting::call,
-    waiting::both
+    waiting::both,
+    state::known,
+    state::count,
+    state::keys,
+    state::rows,
+    state::wrong
 );
