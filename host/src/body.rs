@@ -1,5 +1,7 @@
 //! The one body type that passes between the layers: bytes, or the [`Failure`] that ended them.
 
+pub mod pieces;
+
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty, Full, combinators::UnsyncBoxBody};
 

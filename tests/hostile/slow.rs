@@ -1,5 +1,7 @@
 //! Clients that take their time. The deadlines are the host's own: each of these rows waits one out, beside the others.
 
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
 use wasmbay_attacks::{
     End, HANG, Mark, frames,
     slow::{self, HALF_PREFACES, HALF_RECORD},
@@ -70,20 +72,42 @@ pub(crate) async fn c_04_a_body_byte_by_byte_or_not_at_all() {
     scene.end().await;
 }
 
+/// What a connection that is not read may make the host hold, in bytes.
+const UNREAD: u64 = 64 << 10;
+
+/// Guests at once, which hold what they hold by their manifest.
+const GUESTS: usize = 16;
+
 pub(crate) async fn c_05_a_large_response_that_is_not_read() {
-    let scene = Scene::beside(vec![plugin("unread")]).await;
+    // Its own host: what others hold meanwhile would be taken for this row's.
+    let scene = Scene::apart("", vec![plugin("unread")]).await;
     let mark = scene.mark_of("/a/unread");
-    let count = if soak() { 1000 } else { 16 };
+    let at_work: Vec<_> = (0..GUESTS).map(|_| scene.ask("/unread/big?mib=1&ms=300")).collect();
+    for asked in at_work {
+        assert_eq!(asked.await.expect("no panic").expect("an answer").status, 200);
+    }
+    let rss = || scene.serving.rss().expect("the host lives");
+    let before = rss();
+    let count = if soak() { 1000 } else { 64 };
     let held = slow::unread(&mark, "big?mib=50", count).await.expect("connections");
-    let windows: Vec<_> =
-        (0..count).map(|_| tokio::spawn(async move { frames::zero_window(&mark, "big?mib=50").await })).collect();
+    let windows: Vec<_> = (0..count)
+        .map(|_| tokio::spawn(async move { frames::small_window(&mark, "big?mib=50", 0, 1).await }))
+        .collect();
     scene.until("some are being answered", |page| of(page, "wasmbay_in_flight", "unread") > 0.0).await;
+    let most = AtomicU64::new(0);
     // The clients are still there: it is the host that has had enough of them.
-    scene.until("no guest is held", |page| of(page, "wasmbay_in_flight", "unread") == 0.0).await;
+    scene
+        .until("no guest is held", |page| {
+            most.fetch_max(rss(), Relaxed);
+            of(page, "wasmbay_in_flight", "unread") == 0.0
+        })
+        .await;
     for window in windows {
         let said = window.await.expect("no panic").expect("a connection");
         assert!(said.data == 0 && said.closed, "{said:?}");
     }
+    let grown = most.into_inner().saturating_sub(before);
+    assert!(grown <= UNREAD * 2 * count as u64, "{grown} bytes held for {count} connections of each protocol");
     drop(held);
     scene.end().await;
 }

@@ -19,9 +19,9 @@ use http_body_util::BodyExt as _;
 use tokio::sync::oneshot;
 use wasmtime_wasi_http::WasiBody;
 
-use super::{outcome, pieces::UnderWay};
+use super::outcome;
 use crate::{
-    body::Body,
+    body::{Body, pieces::UnderWay},
     capability::{http::Answer, jobs},
     failure::{Code, Failure},
 };

@@ -13,7 +13,10 @@ use http::{Request, Response};
 use tokio::sync::oneshot;
 
 use crate::{
-    body::Body,
+    body::{
+        Body,
+        pieces::{Pace, Taken},
+    },
     capability::Caller,
     failure::Failure,
     lanes::Task,
@@ -92,6 +95,8 @@ pub(super) struct Errand {
     pub(super) task: Arc<Task>,
     pub(super) meter: Arc<Meter>,
     pub(super) log: Log,
+    /// At which its response begins.
+    pub(super) pace: Pace,
 }
 
 /// What was not done for one request that is told in the log; outbound requests are all counted.
@@ -210,7 +215,8 @@ impl From<Call> for Job {
     fn from(call: Call) -> Self {
         let Call { request, caller, task, meter, metrics, head } = call;
         let log = Log::new(metrics, caller.request_id);
-        Self { errand: Arc::new(Errand { caller, task, meter, log }), request, head }
+        let pace = Pace::begin(request.extensions().get::<Taken>());
+        Self { errand: Arc::new(Errand { caller, task, meter, log, pace }), request, head }
     }
 }
 

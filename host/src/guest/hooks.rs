@@ -6,7 +6,7 @@ use http::{Request, Response};
 use wasmtime_wasi::runtime::spawn;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
-use super::{body, body::Presence, call::Desk, outcome, pieces};
+use super::{body, body::Presence, call::Desk, outcome, outlet};
 use crate::capability::{
     Ways,
     http::{self as outbound, Trouble, Waits},
@@ -66,11 +66,12 @@ impl WasiHttpHooks for Hooks {
         })
     }
 
+    // How much of it there is room for is said by the stream itself.
     fn p2_outgoing_body_chunk_size(&mut self) -> usize {
-        pieces::size()
+        outlet::MOST
     }
 
     fn p3_outgoing_body_chunk_size(&mut self) -> usize {
-        pieces::size()
+        self.desk.errand().pace.even_piece()
     }
 }

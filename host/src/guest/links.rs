@@ -4,7 +4,7 @@ use wasmtime::{Engine, Result, component::Linker};
 use wasmtime_wasi::p1;
 use wasmtime_wasi_http::{p2, p3};
 
-use super::{keys, sql, state::State, variables};
+use super::{keys, outlet, sql, state::State, variables};
 
 /// The one set of links of an engine.
 ///
@@ -14,6 +14,7 @@ pub(super) fn link(engine: &Engine, wasi_http_03: bool) -> Result<Linker<State>>
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     p2::add_only_http_to_linker_async(&mut linker)?;
+    outlet::link(&mut linker)?;
     variables::link(&mut linker, wasi_http_03)?;
     keys::link(&mut linker, wasi_http_03)?;
     sql::link(&mut linker, wasi_http_03)?;

@@ -24,6 +24,7 @@ use super::{
     state::State,
 };
 use crate::{
+    body::pieces::Pace,
     capability::{Caller, Granted, Trace, http::Allowance, plugins::HOP_LIMIT},
     config::Manifest,
     failure::Failure,
@@ -168,7 +169,7 @@ impl Errand {
             allowance: Allowance::default(),
             is_job: false,
         };
-        Self { caller, task, meter: Arc::default(), log }
+        Self { caller, task, meter: Arc::default(), log, pace: Pace::begin(None) }
     }
 }
 

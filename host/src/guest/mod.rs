@@ -23,9 +23,9 @@ mod limiter;
 mod links;
 mod load;
 mod outcome;
+mod outlet;
 mod p2;
 mod p3;
-mod pieces;
 mod plugin;
 mod pools;
 #[doc(hidden)]

@@ -56,6 +56,11 @@ impl State {
         self.preview1 = Some(context);
     }
 
+    /// The host's objects that the guest holds.
+    pub(super) fn table(&mut self) -> &mut ResourceTable {
+        &mut self.table
+    }
+
     /// What functions of keys and values find here.
     pub(super) fn keeper(&mut self) -> Keeper<'_> {
         Keeper { table: &mut self.table, granted: &self.granted, desk: &self.desk }

@@ -3,7 +3,7 @@
 //! They pass no gate and take no instance: a file costs what it costs to send. What a name means, its tag and its codings were
 //! worked out when the revision was loaded.
 
-use std::{io, path::Path};
+use std::{fs::File, io, ops::Range, os::unix::fs::FileExt as _, path::PathBuf, sync::Arc};
 
 use bytes::Bytes;
 use futures_util::stream;
@@ -12,19 +12,16 @@ use http_body::Frame;
 use http_body_util::{BodyExt as _, StreamBody};
 use http_range_header::parse_range_header;
 use percent_encoding::percent_decode_str;
-use tokio::{
-    fs::File,
-    io::{AsyncReadExt as _, AsyncSeekExt as _, SeekFrom},
-};
+use tokio::{sync::Semaphore, task::spawn_blocking};
 
 use crate::{
-    body::{self, Body},
+    body::{
+        self, Body,
+        pieces::{Pace, Taken},
+    },
     failure::{Code, Failure},
     registry::{Coding, Found, StaticFile, Statics},
 };
-
-/// Read at once: each read is a visit to a thread that may block.
-const PIECE: usize = 64 << 10;
 
 /// Ask again each time whether it is still the same: a new revision may have another.
 const CACHE: HeaderValue = HeaderValue::from_static("no-cache");
@@ -40,14 +37,15 @@ pub(super) async fn answer(found: &Found, request: &Parts) -> Result<Response<Bo
     let file = statics.find(found.route, &below).ok_or_else(|| Failure::plain(Code::NoRoute))?;
     let coding = choose(file, &request.headers);
     let tag = tag(file, coding);
+    let pace = Pace::begin(request.extensions.get::<Taken>());
     let mut response = if is_known(&request.headers, file) {
         status(StatusCode::NOT_MODIFIED)
     } else {
         let size = file.sizes.get(&coding).copied().unwrap_or_default();
         match wanted(&request.headers, &tag, size) {
-            Wanted::All => send(statics, file, coding, 0, size).await?,
+            Wanted::All => send(statics, file, coding, pace, (0, size)).await?,
             Wanted::Part(first, last) => {
-                let mut response = send(statics, file, coding, first, last + 1 - first).await?;
+                let mut response = send(statics, file, coding, pace, (first, last + 1 - first)).await?;
                 *response.status_mut() = StatusCode::PARTIAL_CONTENT;
                 say(&mut response, header::CONTENT_RANGE, &format!("bytes {first}-{last}/{size}"));
                 response
@@ -92,15 +90,14 @@ async fn send(
     statics: &Statics,
     file: &StaticFile,
     coding: Coding,
-    first: u64,
-    length: u64,
+    pace: Pace,
+    (first, length): (u64, u64),
 ) -> Result<Response<Body>, Failure> {
-    let unreadable = |error: io::Error| Failure::plain(Code::Unavailable).inside(format!("a kept file: {error}"));
     let path = statics.path(file, coding).ok_or_else(|| unreadable(io::ErrorKind::NotFound.into()))?;
-    let body = match usize::try_from(length) {
-        Ok(length) if length <= PIECE => body::full(piece(&path, first, length).await.map_err(unreadable)?),
-        _ => streamed(open(&path, first).await.map_err(unreadable)?, length),
-    };
+    let end = first + length;
+    let begun = first..first.saturating_add(pace.piece() as u64).min(end);
+    let (kept, piece) = Kept::open(path, begun.clone()).await.map_err(unreadable)?;
+    let body = if begun.end == end { body::full(piece) } else { streamed(kept, piece, begun.end..end, pace) };
     let mut response = Response::new(body);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, file.content_type.clone());
@@ -113,33 +110,67 @@ async fn send(
     Ok(response)
 }
 
-async fn open(path: &Path, first: u64) -> io::Result<File> {
-    let mut file = File::open(path).await?;
-    if first > 0 {
-        file.seek(SeekFrom::Start(first)).await?;
+/// A file that is read where it is wanted. Between two reads nothing of it is held.
+#[derive(Clone)]
+struct Kept(Arc<File>);
+
+impl Kept {
+    /// A file, and these bytes of it.
+    async fn open(path: PathBuf, bytes: Range<u64>) -> io::Result<(Self, Bytes)> {
+        let mut piece = room(&bytes)?;
+        let opened = move || {
+            let kept = Self(Arc::new(File::open(path)?));
+            kept.0.read_exact_at(&mut piece, bytes.start)?;
+            Ok((kept, piece.into()))
+        };
+        blocking(opened).await
     }
-    Ok(file)
+
+    async fn read(&self, bytes: Range<u64>) -> io::Result<Bytes> {
+        let (kept, mut piece) = (self.clone(), room(&bytes)?);
+        let read = move || {
+            kept.0.read_exact_at(&mut piece, bytes.start)?;
+            Ok(piece.into())
+        };
+        blocking(read).await
+    }
 }
 
-async fn piece(path: &Path, first: u64, length: usize) -> io::Result<Bytes> {
-    let mut bytes = vec![0; length];
-    open(path, first).await?.read_exact(&mut bytes).await?;
-    Ok(bytes.into())
+/// Made where it is dropped: a thread that makes what others drop does not soon have it back.
+fn room(bytes: &Range<u64>) -> io::Result<Vec<u8>> {
+    let length = usize::try_from(bytes.end - bytes.start).map_err(io::Error::other)?;
+    Ok(vec![0; length])
 }
 
-fn streamed(mut file: File, length: u64) -> Body {
-    file.set_max_buf_size(PIECE);
-    let pieces = stream::try_unfold((file, length), async |(mut file, left)| {
-        if left == 0 {
-            return Ok(None);
-        }
-        let mut bytes = vec![0; usize::try_from(left).map_or(PIECE, |left| left.min(PIECE))];
-        let broken = |error: io::Error| Failure::plain(Code::Unavailable).inside(format!("a kept file: {error}"));
-        file.read_exact(&mut bytes).await.map_err(broken)?;
-        let left = left - bytes.len() as u64;
-        Ok::<_, Failure>(Some((Frame::data(Bytes::from(bytes)), (file, left))))
+/// Visits to threads that may block, at once: each such thread holds memory of its own for a while.
+static VISITS: Semaphore = Semaphore::const_new(8);
+
+async fn blocking<T: Send + 'static>(visit: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+    let _permit = VISITS.acquire().await.expect("the semaphore is never closed");
+    spawn_blocking(visit).await?
+}
+
+/// This piece of a file and what is `left` of it, read as it is asked for.
+fn streamed(file: Kept, piece: Bytes, left: Range<u64>, pace: Pace) -> Body {
+    let begun = (Some(piece), file, left, pace);
+    let pieces = stream::try_unfold(begun, async |(piece, file, mut left, mut pace)| {
+        let piece = match piece {
+            Some(piece) => piece,
+            None if left.is_empty() => return Ok(None),
+            None => {
+                let next = left.start..left.start.saturating_add(pace.piece() as u64).min(left.end);
+                left.start = next.end;
+                file.read(next).await.map_err(unreadable)?
+            }
+        };
+        pace.took(piece.len());
+        Ok::<_, Failure>(Some((Frame::data(piece), (None, file, left, pace))))
     });
     StreamBody::new(Box::pin(pieces)).boxed_unsync()
+}
+
+fn unreadable(error: io::Error) -> Failure {
+    Failure::plain(Code::Unavailable).inside(format!("a kept file: {error}"))
 }
 
 /// Whether the client has it already (RFC 9110, 13.1.2): in whichever coding.

@@ -6,10 +6,10 @@
 use std::{
     convert::Infallible,
     error::Error,
-    future::{Future, pending},
+    future::{Future, pending, poll_fn},
     net::SocketAddr,
     panic::AssertUnwindSafe,
-    pin::pin,
+    pin::{Pin, pin},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -38,13 +38,15 @@ use tokio::{
 use super::{
     Arrived, Limits, Phase, Rung, Shared,
     addresses::Full,
-    arriving,
+    arriving::{self, Intake},
     closing::{self, End},
     filter,
+    flow::Flow,
     forwarded::Link,
-    pace,
+    lowat, pace,
+    requests::Requests,
     streams::Streams,
-    transport::{Carrier, Transport},
+    transport::{Carrier, Nothing, Spoken, Transport},
     wire::Wire,
 };
 use crate::{
@@ -62,6 +64,12 @@ pub(super) struct State {
     pub(super) unread: Arc<AtomicBool>,
     /// Whether the last request was of HTTP/1.0, where only a reset can say that a response broke.
     pub(super) http10: AtomicBool,
+    /// How its bytes leave.
+    pub(super) flow: Arc<Flow>,
+    /// What is under way of HTTP/1's requests.
+    requests: Arc<Requests>,
+    /// What comes of the body of the last of them.
+    intake: Intake,
 }
 
 /// Counts a connection as long as it is open.
@@ -94,56 +102,117 @@ pub(super) async fn serve<S, F>(
     let _open = Open::new(&shared.listener);
     // Small writes are whole answers here: waiting to fill a packet only delays them.
     let _ = stream.set_nodelay(true);
+    let _ = lowat::set(&stream);
     let (read, write) = stream.into_split();
     let write = Arc::new(write);
-    let wire = Wire::new(read, write.clone(), &shared.limits);
-    let opened = tokio::select! {
-        opened = open(wire, &shared) => opened,
+    let flow = Arc::new(Flow::default());
+    let wire = Wire::new(read, write.clone(), &shared.limits, flow.clone());
+    let carrier = tokio::select! {
+        carrier = shake_hands(wire, &shared) => carrier,
         // Nobody waits for an answer yet: a connection without a request ends with the listener.
         _ = phase.wait_for(|phase| *phase != Phase::Serving) => return,
     };
-    let Some((transport, is_http2)) = opened else { return };
+    let Some(carrier) = carrier else { return };
     let scheme = if shared.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
-    let link = Link::new(peer, scheme, &shared.proxies);
-    let state =
-        Arc::new(State { link, streams: AtomicUsize::new(0), unread: Arc::default(), http10: AtomicBool::new(false) });
-    let io = TokioIo::new(transport);
-    let service = {
-        let (shared, state) = (shared.clone(), state.clone());
-        service_fn(move |request| answer(&shared, &state, request))
-    };
-    let leave = Notify::new();
-    // On the heap: a connection that has said nothing yet would hold the room for either all the same.
-    let end = if is_http2 {
-        let streams = Streams { state: state.clone(), phase: phase.clone(), shared: shared.clone() };
-        let connection = http2(&shared.limits, streams).serve_connection(io, service);
-        Box::pin(drive(connection, &mut phase, pending(), idle(&state, &shared, &leave), &leave)).await
-    } else {
-        let connection = http1(&shared.limits).serve_connection(io, service);
-        Box::pin(drive(connection, &mut phase, gone(&write), pending(), &leave)).await
+    let state = Arc::new(State {
+        link: Link::new(peer, scheme, &shared.proxies),
+        streams: AtomicUsize::new(0),
+        unread: Arc::default(),
+        http10: AtomicBool::new(false),
+        flow,
+        requests: Requests::new(),
+        intake: Intake::default(),
+    });
+    let (mut transport, mut since) = (Transport::new(carrier), None);
+    let end = loop {
+        let spoken = tokio::select! {
+            spoken = transport.listen(since, &shared.limits) => Some(spoken),
+            _ = phase.wait_for(|phase| *phase != Phase::Serving) => None,
+        };
+        // On the heap: a connection that has said nothing yet would hold the room for either all the same.
+        match spoken {
+            None => {
+                // Who does not take the goodbye has left.
+                let _ = timeout(shared.limits.linger, transport.close()).await;
+                return;
+            }
+            Some(Err(Nothing::Left)) => return,
+            Some(Err(Nothing::Late(reason))) => return shared.listener.cut(reason),
+            Some(Ok(Spoken::Http2)) => break Box::pin(over_http2(transport, &state, &shared, &mut phase)).await,
+            Some(Ok(Spoken::Http1)) => match Box::pin(over_http1(transport, &state, &shared, &mut phase, &write)).await
+            {
+                Ok(resting) => (transport, since) = (resting, Some(state.requests.done())),
+                Err(end) => break end,
+            },
+        }
     };
     closing::finish(end, &state, &shared, write).await;
 }
 
-/// Brings a connection so far that requests can be read from it, and tells whether they are HTTP/2's. `None` when it
-/// did not come that far.
-async fn open<S>(wire: Wire, shared: &Shared<S>) -> Option<(Transport, bool)> {
-    let cut = |reason| {
-        shared.listener.cut(reason);
-        None
-    };
-    let carrier = match &shared.tls {
-        None => Carrier::Plain(wire),
-        Some(tls) => match timeout(shared.limits.handshake, tls.accept(wire)).await {
-            Err(_) => return cut("handshake"),
-            Ok(Err(error)) => {
-                tracing::debug!(error = &error as &dyn Error, "a TLS handshake failed");
-                return cut("tls");
+/// The server's part of a TLS handshake, where TLS is spoken. `None` when it failed.
+async fn shake_hands<S>(wire: Wire, shared: &Shared<S>) -> Option<Carrier> {
+    let Some(tls) = &shared.tls else { return Some(Carrier::Plain(wire)) };
+    match timeout(shared.limits.handshake, tls.accept(wire)).await {
+        Err(_) => shared.listener.cut("handshake"),
+        Ok(Err(error)) => {
+            tracing::debug!(error = &error as &dyn Error, "a TLS handshake failed");
+            shared.listener.cut("tls");
+        }
+        Ok(Ok(stream)) => return Some(Carrier::Tls(Box::new(stream))),
+    }
+    None
+}
+
+/// Serves HTTP/2 to the connection's end.
+async fn over_http2<S, F>(
+    transport: Transport,
+    state: &Arc<State>,
+    shared: &Arc<Shared<S>>,
+    phase: &mut watch::Receiver<Phase>,
+) -> End
+where
+    S: Fn(Arrived) -> F + Send + Sync + 'static,
+    F: Future<Output = Response<Body>> + Send + 'static,
+{
+    let leave = Notify::new();
+    let streams = Streams { state: state.clone(), phase: phase.clone(), shared: shared.clone() };
+    let service = service_fn(|request| answer(shared, state, request));
+    let connection = pin!(http2(&shared.limits, streams).serve_connection(TokioIo::new(transport), service));
+    drive(connection, state, phase, pending(), idle(state, shared, &leave), &leave).await
+}
+
+/// Serves requests of HTTP/1 until the connection ends, or rests: then it is given back, and holds nothing until the next.
+async fn over_http1<S, F>(
+    transport: Transport,
+    state: &Arc<State>,
+    shared: &Arc<Shared<S>>,
+    phase: &mut watch::Receiver<Phase>,
+    write: &OwnedWriteHalf,
+) -> Result<Transport, End>
+where
+    S: Fn(Arrived) -> F + Send + Sync + 'static,
+    F: Future<Output = Response<Body>> + Send + 'static,
+{
+    let service = service_fn(|request| answer(shared, state, request));
+    let mut connection = http1(&shared.limits).serve_connection(TokioIo::new(transport), service);
+    let rest = async {
+        loop {
+            state.requests.rest().await;
+            // What was not read of a body, or not taken of an answer, is hyper's to bring to an end.
+            if !state.unread.load(Ordering::Relaxed) && !state.flow.is_stuck() {
+                return;
             }
-            Ok(Ok(stream)) => Carrier::Tls(Box::new(stream)),
-        },
+        }
     };
-    timeout(shared.limits.first_byte, Transport::open(carrier)).await.unwrap_or_else(|_| cut("first-byte"))
+    match drive(Pin::new(&mut connection), state, phase, gone(write), rest, &Notify::new()).await {
+        End::Idle => {
+            let parts = connection.into_parts();
+            let mut transport = parts.io.into_inner();
+            transport.put_back(&parts.read_buf);
+            Ok(transport)
+        }
+        end => Err(end),
+    }
 }
 
 fn http1(limits: &Limits) -> http1::Builder {
@@ -172,7 +241,8 @@ where
 
 /// Runs hyper's connection beside everything that may end it first.
 async fn drive<C>(
-    connection: C,
+    mut connection: Pin<&mut C>,
+    state: &State,
     phase: &mut watch::Receiver<Phase>,
     gone: impl Future<Output = ()>,
     idle: impl Future<Output = ()>,
@@ -182,14 +252,13 @@ where
     C: GracefulConnection<Error = hyper::Error>,
 {
     let driving = async {
-        let mut connection = pin!(connection);
         let (mut gone, mut idle) = (pin!(gone), pin!(idle));
         let mut leaving = false;
         loop {
             tokio::select! {
                 // In this order: what can be answered at once is answered, even to a peer that has stopped sending.
                 biased;
-                result = connection.as_mut() => return End::Done(result),
+                result = poll_fn(|cx| state.intake.poll_beside(connection.as_mut(), cx)) => return End::Done(result),
                 changed = phase.changed() => {
                     if changed.is_err() || *phase.borrow_and_update() == Phase::Cut {
                         return End::Cut;
@@ -250,7 +319,12 @@ where
     state.http10.store(version == Version::HTTP_10, Ordering::Relaxed);
     let (mut parts, incoming) = request.into_parts();
     let http2 = version == Version::HTTP_2;
-    let (body, watch) = arriving::arriving(incoming, &shared.limits, http2, state.unread.clone());
+    let requests = (!http2).then(|| &state.requests);
+    let (body, watch) = arriving::arriving(incoming, &shared.limits, requests, &state.intake, state.unread.clone());
+    if !http2 {
+        parts.extensions.insert(state.flow.taken().clone());
+    }
+    let (flow, under_way) = (state.flow.clone(), requests.map(Requests::begin));
     let origin = state.link.origin(&parts.headers);
     let mut refused = filter::check(&mut parts, &origin).err();
     let seat = match &origin.proxied {
@@ -262,8 +336,9 @@ where
     };
     let arrived = Arrived { request: Request::from_parts(parts, body), refused, client: origin.client, body: watch };
     let close = !http2 && shared.level.reached(Rung::CloseIdle);
-    (shared.service)(arrived).map(move |response| {
-        let mut response = response.map(pace::watched);
+    // On the heap, and gone with the answer's head: hyper keeps the room for it as long as the answer is under way.
+    Box::pin((shared.service)(arrived).map(move |response| {
+        let mut response = response.map(|body| pace::watched(body, &flow, under_way));
         if close {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
@@ -271,7 +346,7 @@ where
             None => response,
             Some(seat) => response.map(|body| seat.held_by(body)),
         })
-    })
+    }))
 }
 
 fn too_many() -> Failure {

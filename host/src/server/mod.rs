@@ -10,13 +10,16 @@ mod certificate;
 mod closing;
 mod connection;
 mod filter;
+mod flow;
 mod forwarded;
 mod ladder;
+mod lowat;
 mod pace;
 pub mod path;
 mod patience;
 #[doc(hidden)]
 pub mod probe;
+mod requests;
 mod streams;
 mod tls;
 mod transport;

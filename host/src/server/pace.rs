@@ -1,4 +1,6 @@
-//! Whether the peer of an HTTP/2 stream takes what it is offered.
+//! Whether the peer of a response takes what it is offered.
+//!
+//! While the socket is stuck nothing is offered at all (`flow`); beyond that, HTTP/1 has the socket's own patience.
 //!
 //! A peer can keep its connection lively and yet take nothing of one stream: flow control is for each of them. hyper
 //! asks a body for more only when the stream has room, so a body that gave a frame and is not asked again is one whose
@@ -20,6 +22,7 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt;
 use tokio::time::{Instant, Sleep, sleep};
 
+use super::flow::Flow;
 use crate::{body::Body, failure::Failure};
 
 /// The largest piece of a body that is handed over at once.
@@ -51,25 +54,62 @@ pub(super) async fn paced<F: Future>(stream: F, stall: Duration) -> Option<F::Ou
     }
 }
 
-/// Puts a response's body under the watch of its stream's task, in which this must be called; outside of one, the
-/// body stays as it is.
-pub(super) fn watched(body: Body) -> Body {
+/// Puts a response's body under the watch of its connection, and of its stream's task if this is called in one.
+/// `held` is dropped with the body.
+pub(super) fn watched<T: Send + Unpin + 'static>(body: Body, flow: &Arc<Flow>, held: T) -> Body {
+    // It leaves with the head.
+    if body.is_end_stream() {
+        return body;
+    }
+    let flow = flow.clone();
     match PACE.try_with(Arc::clone) {
-        Ok(pace) => Offered { inner: body, rest: Bytes::new(), pace }.boxed_unsync(),
-        Err(_) => body,
+        Ok(pace) => {
+            let pieces = Pieces { inner: body, rest: Bytes::new(), pace };
+            Offered { inner: pieces, flow, _held: held }.boxed_unsync()
+        }
+        Err(_) => Offered { inner: body, flow, _held: held }.boxed_unsync(),
     }
 }
 
-/// A body that is handed over in small pieces. hyper takes a piece whole once there is room for a byte of it: in
+/// A body that is asked for only while the socket takes bytes.
+struct Offered<B, T> {
+    inner: B,
+    flow: Arc<Flow>,
+    _held: T,
+}
+
+impl<B, T> HttpBody for Offered<B, T>
+where
+    B: HttpBody<Data = Bytes, Error = Failure> + Unpin,
+    T: Unpin,
+{
+    type Data = Bytes;
+    type Error = Failure;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
+        ready!(self.flow.poll_moving(cx));
+        Pin::new(&mut self.inner).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+/// A stream's body, handed over in small pieces. hyper takes a piece whole once there is room for a byte of it: in
 /// large ones, a peer could have far more kept for it than its windows say.
-struct Offered {
+struct Pieces {
     inner: Body,
     /// What was not handed over yet of the last frame.
     rest: Bytes,
     pace: Arc<Pace>,
 }
 
-impl Offered {
+impl Pieces {
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
         if self.rest.is_empty() {
             match ready!(Pin::new(&mut self.inner).poll_frame(cx)).transpose() {
@@ -85,7 +125,7 @@ impl Offered {
     }
 }
 
-impl HttpBody for Offered {
+impl HttpBody for Pieces {
     type Data = Bytes;
     type Error = Failure;
 
@@ -109,7 +149,7 @@ impl HttpBody for Offered {
     }
 }
 
-impl Drop for Offered {
+impl Drop for Pieces {
     /// Whatever becomes of the last frame is no longer this stream's task's business.
     fn drop(&mut self) {
         self.pace.taken.store(self.pace.offered.load(Ordering::Relaxed), Ordering::Relaxed);

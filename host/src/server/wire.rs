@@ -15,7 +15,7 @@ use tokio::{
     },
 };
 
-use super::{Limits, patience::Patience};
+use super::{Limits, flow::Flow, patience::Patience};
 
 /// One connection's bytes.
 ///
@@ -25,11 +25,12 @@ pub(super) struct Wire {
     write: Arc<OwnedWriteHalf>,
     /// How long a write is made to wait.
     patience: Patience,
+    flow: Arc<Flow>,
 }
 
 impl Wire {
-    pub(super) fn new(read: OwnedReadHalf, write: Arc<OwnedWriteHalf>, limits: &Limits) -> Self {
-        Self { read, write, patience: Patience::new(limits.write_stall, limits) }
+    pub(super) fn new(read: OwnedReadHalf, write: Arc<OwnedWriteHalf>, limits: &Limits, flow: Arc<Flow>) -> Self {
+        Self { read, write, patience: Patience::new(limits.write_stall, limits), flow }
     }
 
     fn poll_write_with(
@@ -40,17 +41,27 @@ impl Wire {
         let socket = self.write.as_ref().as_ref();
         loop {
             if socket.poll_write_ready(cx)?.is_pending() {
+                self.flow.stop();
                 ready!(self.patience.poll_end(cx));
                 return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client stopped reading")));
             }
             match write(socket) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 result => {
-                    self.patience.moved(result.as_ref().map_or(0, |taken| *taken));
+                    let taken = result.as_ref().map_or(0, |taken| *taken);
+                    self.patience.moved(taken);
+                    self.flow.moved(taken);
                     return Poll::Ready(result);
                 }
             }
         }
+    }
+}
+
+impl Drop for Wire {
+    /// Nobody is to wait for what is gone.
+    fn drop(&mut self) {
+        self.flow.moved(0);
     }
 }
 

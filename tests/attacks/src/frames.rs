@@ -14,6 +14,12 @@ use crate::{
     socket::{Socket, count},
 };
 
+/// What a client says first (RFC 9113, section 3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// RFC 9113, section 6.9.1.
+const LARGEST_WINDOW: u32 = (1 << 31) - 1;
+
 const DATA: u8 = 0x0;
 const HEADERS: u8 = 0x1;
 const PRIORITY: u8 = 0x2;
@@ -110,7 +116,7 @@ impl Wire {
     /// With these settings' bytes.
     async fn with(mark: &Mark, settings: &[u8]) -> io::Result<Self> {
         let mut socket = Socket::open(mark.addr).await?;
-        socket.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await?;
+        socket.write(PREFACE).await?;
         socket.write(&frame(SETTINGS, 0, 0, settings)).await?;
         let (read, write) = socket.split();
         let (telling, said) = watch::channel(Said::default());
@@ -309,16 +315,61 @@ pub async fn send_head(mark: &Mark, head: &[u8]) -> io::Result<Said> {
     Ok(wire.end().await)
 }
 
-/// C-05: a client whose window for bodies is nothing asks for a large one. Returns when the server has ended the
-/// stream or the connection.
+/// C-05: a client whose window for bodies is this small asks for a large one, on so many streams. Returns when the server has
+/// ended them all, or the connection.
 ///
 /// # Errors
 /// When there is no connection.
-pub async fn zero_window(mark: &Mark, behaviour: &str) -> io::Result<Said> {
-    let mut none = INITIAL_WINDOW_SIZE.to_be_bytes().to_vec();
-    none.extend(0_u32.to_be_bytes());
-    let mut wire = Wire::with(mark, &none).await?;
-    wire.send(&frame(HEADERS, END_STREAM | END_HEADERS, 1, &get(&mark.path(behaviour)))).await?;
-    wire.until(|said| said.resets == 1 || said.goaway || said.closed).await;
+pub async fn small_window(mark: &Mark, behaviour: &str, window: u32, streams: u32) -> io::Result<Said> {
+    let mut wire = Wire::with(mark, &initial_window(window)).await?;
+    let head = get(&mark.path(behaviour));
+    wire.flood(streams, |n| frame(HEADERS, END_STREAM | END_HEADERS, stream(n), &head)).await;
+    wire.until(|said| said.resets >= streams as usize || said.goaway || said.closed).await;
+    Ok(wire.end().await)
+}
+
+fn initial_window(bytes: u32) -> Vec<u8> {
+    let mut setting = INITIAL_WINDOW_SIZE.to_be_bytes().to_vec();
+    setting.extend(bytes.to_be_bytes());
+    setting
+}
+
+/// C-05: asks for a large response on each of so many streams, whose windows take it all, and reads nothing. The connection
+/// is held by who asked.
+///
+/// # Errors
+/// When there is no connection.
+pub async fn unread_streams(mark: &Mark, behaviour: &str, streams: u32) -> io::Result<Socket> {
+    let mut socket = Socket::open(mark.addr).await?;
+    let head = get(&mark.path(behaviour));
+    let mut said = PREFACE.to_vec();
+    said.extend(frame(SETTINGS, 0, 0, &initial_window(LARGEST_WINDOW)));
+    said.extend(frame(WINDOW_UPDATE, 0, 0, &(LARGEST_WINDOW - (64 << 10)).to_be_bytes()));
+    for n in 0..streams {
+        said.extend(frame(HEADERS, END_STREAM | END_HEADERS, stream(n), &head));
+    }
+    socket.write(&said).await?;
+    Ok(socket)
+}
+
+/// C-03: what opens HTTP/2, and nothing more.
+pub fn opening() -> Vec<u8> {
+    [PREFACE, &frame(SETTINGS, 0, 0, &[])].concat()
+}
+
+/// C-14: a body of so many frames of one byte.
+///
+/// # Errors
+/// When there is no connection.
+pub async fn tiny_frames(mark: &Mark, times: u32) -> io::Result<Said> {
+    let mut wire = Wire::open(mark).await?;
+    let path = mark.path("sink");
+    let head = block(&[(":method", "POST"), (":scheme", "http"), (":authority", "localhost"), (":path", &path)]);
+    wire.send(&frame(HEADERS, END_HEADERS, 1, &head)).await?;
+    let tiny = frame(DATA, 0, 1, b"x");
+    // As many as fit into the window that a stream has at first.
+    wire.flood(times, |_| tiny.clone()).await;
+    let _ = wire.send(&frame(DATA, END_STREAM, 1, b"x")).await;
+    wire.until(|said| said.heads == 1 || said.resets == 1 || said.goaway || said.closed).await;
     Ok(wire.end().await)
 }

@@ -6,10 +6,14 @@ use crate::{
     Mark, frames,
     requests::{self, Leave},
     slow,
+    socket::Socket,
 };
 
 /// How long a client that reads nothing is left to its fate: longer than the host waits for one.
 const UNREAD: Duration = Duration::from_secs(17);
+
+/// How long a client that is not waited for longer says nothing.
+const SILENT: Duration = Duration::from_secs(5);
 
 type Running = Pin<Box<dyn Future<Output = anyhow::Result<()>> + Send>>;
 
@@ -51,6 +55,18 @@ attacks! {
     "C-01" "connect and say nothing" 500 |mark, times| { slow::silence(&mark, "", times as usize).await?; }
     "C-02" "PRI, then silence" 500 |mark, times| { slow::silence(&mark, "PRI", times as usize).await?; }
     "C-03" "a head byte by byte" 200 |mark, times| { all(times, move || async move { slow::head(&mark).await }).await?; }
+    "C-03" "one small request, then silence" 500 |mark, times| {
+        slow::silence_after_a_request(&mark, times as usize).await?;
+    }
+    "C-03" "HTTP/2 opened, then silence" 200 |mark, times| {
+        let mut held = Vec::new();
+        for _ in 0..times {
+            let mut socket = Socket::open(mark.addr).await?;
+            socket.write(&frames::opening()).await?;
+            held.push(socket);
+        }
+        tokio::time::sleep(SILENT).await;
+    }
     "C-04" "a body byte by byte" 64 |mark, times| { all(times, move || async move { slow::body(&mark).await }).await?; }
     "C-04" "stall after 100 Continue" 64 |mark, times| { all(times, move || async move { slow::stall_after_continue(&mark).await }).await?; }
     "C-05" "read nothing of a large response" 64 |mark, times| {
@@ -58,7 +74,33 @@ attacks! {
         tokio::time::sleep(UNREAD).await;
         drop(held);
     }
-    "C-05" "a window of nothing" 64 |mark, times| { all(times, move || async move { frames::zero_window(&mark, "big?mib=50").await }).await?; }
+    "C-05" "read a mebibyte of a large response, then nothing" 64 |mark, times| {
+        let held = slow::half_read(&mark, "big?mib=50", times as usize, 1 << 20).await?;
+        tokio::time::sleep(UNREAD).await;
+        drop(held);
+    }
+    "C-05" "read nothing of a file" 64 |mark, times| {
+        let held = slow::unread(&mark, "static/large.bin", times as usize).await?;
+        tokio::time::sleep(UNREAD).await;
+        drop(held);
+    }
+    "C-05" "a window of nothing" 64 |mark, times| {
+        all(times, move || async move { frames::small_window(&mark, "big?mib=50", 0, 1).await }).await?;
+    }
+    "C-05" "a window of one byte" 64 |mark, times| {
+        all(times, move || async move { frames::small_window(&mark, "big?mib=50", 1, 1).await }).await?;
+    }
+    "C-05" "a hundred streams, a window of nothing" 20 |mark, times| {
+        all(times, move || async move { frames::small_window(&mark, "hello", 0, 100).await }).await?;
+    }
+    "C-05" "a hundred streams, none of them read" 4 |mark, times| {
+        let mut held = Vec::new();
+        for _ in 0..times {
+            held.push(frames::unread_streams(&mark, "big?mib=50", 100).await?);
+        }
+        tokio::time::sleep(UNREAD).await;
+        drop(held);
+    }
     "C-07" "open and reset streams" 100_000 |mark, times| { frames::rapid_reset(&mark, times).await?; }
     "C-08" "reset once the guest runs" 2_000 |mark, times| { frames::reset_once_the_guest_runs(&mark, times).await?; }
     "C-09" "headers without end" 100_000 |mark, times| { frames::headers_without_end(&mark, times).await?; }
@@ -83,6 +125,7 @@ attacks! {
     "C-14" "chunks of one byte" 20 |mark, times| {
         each(&mark, times, &[requests::tiny_chunks(&mark, 50_000)]).await?;
     }
+    "C-14" "frames of one byte" 60_000 |mark, times| { frames::tiny_frames(&mark, times).await?; }
     "C-15" "hosts that are none" 50 |mark, times| { shapes(&mark, times, &requests::hosts(&mark)).await?; }
     "C-16" "heads that HTTP/2 forbids" 100 |mark, times| {
         for _ in 0..times {
@@ -95,6 +138,9 @@ attacks! {
     "C-18" "heads that are too large" 20 |mark, times| { shapes(&mark, times, &requests::large_heads(&mark)).await?; }
     "C-19" "a thousand requests in one write" 2 |mark, times| {
         each(&mark, times, &[requests::pipeline(&mark, 1000)]).await?;
+    }
+    "C-19" "a thousand requests in one write for what is not there" 20 |mark, times| {
+        each(&mark, times, &[requests::pipeline_of_nothing(1000)]).await?;
     }
     "C-20" "expectations" 200 |mark, times| { each(&mark, times, &requests::expectations(&mark)).await?; }
     "C-21" "methods that are none" 200 |mark, times| { shapes(&mark, times, &requests::methods(&mark)).await?; }

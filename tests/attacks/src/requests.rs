@@ -187,6 +187,15 @@ pub fn pipeline(mark: &Mark, count: u16) -> String {
     (0..count).map(one).collect()
 }
 
+/// C-19: so many requests in one write for what is not there; the last closes.
+pub fn pipeline_of_nothing(count: u16) -> String {
+    let one = |n: u16| {
+        let last = if n + 1 == count { "Connection: close\r\n" } else { "" };
+        format!("HEAD /x HTTP/1.1\r\nHost: a\r\n{last}\r\n")
+    };
+    (0..count).map(one).collect()
+}
+
 /// C-20: expectations; each request ends its connection.
 pub fn expectations(mark: &Mark) -> Vec<String> {
     let expecting =

@@ -93,6 +93,26 @@ async fn trickle(mut socket: Socket, start: &str, rest: &str) -> io::Result<End>
     }
 }
 
+/// C-03: one small request on each of so many connections, and nothing after its answer. How the host ended each.
+///
+/// # Errors
+/// When a connection cannot be opened.
+pub async fn silence_after_a_request(mark: &Mark, count: usize) -> io::Result<Vec<End>> {
+    silence(mark, &format!("GET {} HTTP/1.1\r\nhost: localhost\r\n\r\n", mark.path("hello")), count).await
+}
+
+/// C-05: asks for a large response on each of so many connections, and reads this much of it. They are held by who asked.
+///
+/// # Errors
+/// When a connection cannot be opened, or ends before.
+pub async fn half_read(mark: &Mark, behaviour: &str, count: usize, bytes: usize) -> io::Result<Vec<Socket>> {
+    let mut held = unread(mark, behaviour, count).await?;
+    for socket in &mut held {
+        socket.read_exact(bytes).await?;
+    }
+    Ok(held)
+}
+
 /// C-05: asks for a large response on each of so many connections, and reads none of it. They are held by who asked.
 ///
 /// # Errors

@@ -19,6 +19,7 @@ use crate::HANG;
 
 static CONNECTIONS: AtomicU64 = AtomicU64::new(0);
 static BYTES: AtomicU64 = AtomicU64::new(0);
+static READ: AtomicU64 = AtomicU64::new(0);
 
 /// The part of a segment that is no payload: the headers of IPv4 and TCP.
 const SEGMENT_HEAD: u64 = 40;
@@ -36,23 +37,35 @@ pub struct Spent {
     pub connections: u64,
     /// Payload.
     pub bytes: u64,
+    /// Payload that was read. Who reads acknowledges.
+    pub read: u64,
 }
 
 /// See [`Spent`].
 pub fn spent() -> Spent {
-    Spent { connections: CONNECTIONS.load(Ordering::Relaxed), bytes: BYTES.load(Ordering::Relaxed) }
+    Spent {
+        connections: CONNECTIONS.load(Ordering::Relaxed),
+        bytes: BYTES.load(Ordering::Relaxed),
+        read: READ.load(Ordering::Relaxed),
+    }
 }
 
 impl Spent {
     /// What was sent since `before`.
     #[must_use]
     pub fn since(self, before: Self) -> Self {
-        Self { connections: self.connections - before.connections, bytes: self.bytes - before.bytes }
+        Self {
+            connections: self.connections - before.connections,
+            bytes: self.bytes - before.bytes,
+            read: self.read - before.read,
+        }
     }
 
-    /// Bytes on the wire, at the least: payload in full segments, and what opens and closes a connection.
+    /// Bytes on the wire, at the least: payload in full segments, what opens and closes a connection, and an acknowledgement of
+    /// each second full segment that was read (RFC 9293, section 3.8.6.3).
     pub fn on_the_wire(self) -> u64 {
-        self.bytes + SEGMENT_HEAD * (BARE_SEGMENTS * self.connections + self.bytes.div_ceil(SEGMENT))
+        let bare = BARE_SEGMENTS * self.connections + self.read / (2 * SEGMENT);
+        self.bytes + SEGMENT_HEAD * (bare + self.bytes.div_ceil(SEGMENT))
     }
 }
 
@@ -108,7 +121,9 @@ impl Socket {
     /// # Errors
     /// When the connection was reset.
     pub async fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        self.0.read(into).await
+        let read = self.0.read(into).await?;
+        READ.fetch_add(read as u64, Ordering::Relaxed);
+        Ok(read)
     }
 
     /// Reads exactly so many bytes.
@@ -121,6 +136,7 @@ impl Socket {
     pub async fn read_exact(&mut self, count: usize) -> io::Result<Vec<u8>> {
         let mut bytes = vec![0; count];
         timeout(HANG, self.0.read_exact(&mut bytes)).await.expect("bytes")?;
+        READ.fetch_add(count as u64, Ordering::Relaxed);
         Ok(bytes)
     }
 

@@ -18,8 +18,10 @@ use wasmtime_wasi::{
 };
 use wasmtime_wasi_http::{WasiBody, p2::body::HostIncomingBody};
 
-/// Bytes of one write.
-const CHUNK: usize = 64 << 10;
+use crate::{
+    body::pieces::Pace,
+    guest::outlet::{self, Outlet},
+};
 
 /// Chunks in flight between the command and the client; past that the command waits.
 const CHUNKS: usize = 2;
@@ -29,15 +31,16 @@ const WRITERS: usize = 14;
 
 /// Standard output: writing waits while the client is slow. The reader sees the end once the sender is dropped, whatever
 /// streams the command has left open.
-pub(super) fn pipe() -> (mpsc::Sender<Bytes>, Stdout, mpsc::Receiver<Bytes>) {
+pub(super) fn pipe(pace: Pace) -> (mpsc::Sender<Bytes>, Stdout, mpsc::Receiver<Bytes>) {
     let (sender, receiver) = mpsc::channel(CHUNKS + WRITERS);
-    let stdout = Stdout { sender: sender.downgrade() };
+    let stdout = Stdout { sender: sender.downgrade(), pace };
     (sender, stdout, receiver)
 }
 
 /// The writing end; each stream opened on it writes into the same pipe.
 pub(super) struct Stdout {
     sender: mpsc::WeakSender<Bytes>,
+    pace: Pace,
 }
 
 impl StdoutStream for Stdout {
@@ -47,7 +50,7 @@ impl StdoutStream for Stdout {
     }
 
     fn p2_stream(&self) -> Box<dyn OutputStream> {
-        Box::new(Writer { sender: self.sender.clone() })
+        Box::new(Outlet::new(Box::new(Writer { sender: self.sender.clone() }), self.pace))
     }
 }
 
@@ -85,7 +88,7 @@ impl OutputStream for Writer {
     }
 
     fn check_write(&mut self) -> StreamResult<usize> {
-        Ok(if self.sender()?.capacity() > WRITERS { CHUNK } else { 0 })
+        Ok(if self.sender()?.capacity() > WRITERS { outlet::MOST } else { 0 })
     }
 }
 

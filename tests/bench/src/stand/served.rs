@@ -37,6 +37,8 @@ pub(crate) struct Plugin {
     routes: Vec<String>,
     limits: String,
     more: String,
+    /// Other files of its folder.
+    files: Vec<(&'static str, Vec<u8>)>,
     /// Whether the host must have its 0.3 switch on for it.
     is_service: bool,
 }
@@ -70,7 +72,8 @@ impl Plugin {
 
     fn new(name: &str, lane: &'static str, component: Component) -> Self {
         let (limits, more) = (String::new(), String::new());
-        Self { name: name.to_owned(), lane, component, routes: Vec::new(), limits, more, is_service: false }
+        let (routes, files) = (Vec::new(), Vec::new());
+        Self { name: name.to_owned(), lane, component, routes, limits, more, files, is_service: false }
     }
 
     /// Adds a route; a plugin without one has every path of its tenant.
@@ -98,6 +101,13 @@ impl Plugin {
     #[must_use]
     pub(crate) fn more(mut self, toml: &str) -> Self {
         self.more.push_str(toml);
+        self
+    }
+
+    /// Adds a file to its folder.
+    #[must_use]
+    pub(crate) fn with_file(mut self, path: &'static str, bytes: Vec<u8>) -> Self {
+        self.files.push((path, bytes));
         self
     }
 
@@ -168,6 +178,11 @@ impl Served {
             Component::Text(text) => text.clone().into_bytes(),
         };
         fs::write(folder.join(plugin.file()), component)?;
+        for (path, bytes) in &plugin.files {
+            let path = folder.join(path);
+            fs::create_dir_all(path.parent().context("a file in the folder")?)?;
+            fs::write(path, bytes)?;
+        }
         fs::write(folder.join("plugin.toml"), plugin.manifest())?;
         Ok(self)
     }

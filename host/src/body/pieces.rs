@@ -1,0 +1,147 @@
+//! How large the pieces are in which bodies leave: small until a client has shown that it reads, and when there are many.
+//!
+//! A large piece costs least for each byte. But a client that stops reading makes the host hold a few of them, and there may
+//! be thousands of such clients (`decisions/0066-what-an-unread-response-holds.md`).
+
+use std::sync::{
+    Arc,
+    atomic::{
+        AtomicU64, AtomicUsize,
+        Ordering::{self, Relaxed},
+    },
+};
+
+/// Bytes to which one piece of each body under way may come.
+const POOL: usize = 4 << 20;
+
+/// The piece of a body that is one of a few: twice as large would move a large body no faster.
+const LARGEST: usize = 64 << 10;
+
+/// What a body gets however many there are, once its client has taken enough.
+const SMALLEST: usize = 8 << 10;
+
+/// The piece of a body whose client has shown nothing yet.
+const FIRST: usize = 2 << 10;
+
+/// What the kernels at both ends take for a client that reads nothing, and a little more: to have taken so much shows nothing.
+const UNREAD: u64 = 320 << 10;
+
+/// A piece is this part of what was taken before: who reads a mebibyte has the largest.
+const PART: u64 = 16;
+
+/// Bodies under way in this process, whose memory is one, whatever lanes and hosts share it.
+static UNDER_WAY: AtomicUsize = AtomicUsize::new(0);
+
+/// How many bytes the client at the other end of a connection has taken. Clones share the count.
+///
+/// The server puts it into the extensions of requests that have a connection to themselves while they are answered.
+#[derive(Clone, Debug, Default)]
+pub struct Taken(Arc<AtomicU64>);
+
+impl Taken {
+    /// So many more were taken.
+    pub fn add(&self, bytes: usize) {
+        self.0.fetch_add(bytes as u64, Relaxed);
+    }
+}
+
+/// How far one body has come, and so how large its next piece may be.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// Bytes that its reader is known to have taken, of whatever it was sent.
+    taken: u64,
+}
+
+impl Pace {
+    /// A body that begins now, for the client that has `taken` so much; `None` where nobody knows.
+    pub fn begin(taken: Option<&Taken>) -> Self {
+        Self { taken: taken.map_or(0, |taken| taken.0.load(Relaxed)) }
+    }
+
+    /// A piece of so many bytes was taken.
+    pub fn took(&mut self, bytes: usize) {
+        self.taken = self.taken.saturating_add(bytes as u64);
+    }
+
+    /// The bytes of the next piece, at most.
+    pub fn piece(&self) -> usize {
+        self.whole().min(self.earned(FIRST))
+    }
+
+    /// The bytes of each piece of a body whose pieces are all of one size.
+    pub fn even_piece(&self) -> usize {
+        self.whole().min(self.earned(SMALLEST))
+    }
+
+    fn whole(&self) -> usize {
+        share(UNDER_WAY.load(Ordering::Relaxed))
+    }
+
+    fn earned(&self, least: usize) -> usize {
+        if self.taken < UNREAD {
+            return least;
+        }
+        usize::try_from(self.taken / PART).map_or(LARGEST, |earned| earned.clamp(least, LARGEST))
+    }
+}
+
+fn share(others: usize) -> usize {
+    (POOL / (others + 1)).clamp(SMALLEST, LARGEST)
+}
+
+/// A body under way; it counts as one until it is dropped.
+#[derive(Debug)]
+pub struct UnderWay(());
+
+impl UnderWay {
+    /// One more.
+    pub fn begin() -> Self {
+        UNDER_WAY.fetch_add(1, Relaxed);
+        Self(())
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        UNDER_WAY.fetch_sub(1, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_shrink_as_bodies_grow_in_number() {
+        assert_eq!([0, 63, 127, 255, 511, 100_000].map(share), [64, 64, 32, 16, 8, 8].map(|kib| kib << 10));
+        // A thousand bodies, however they came about, hold no more than this in a piece each.
+        assert!((0..1000).map(share).sum::<usize>() < 17 << 20);
+    }
+
+    /// The largest piece once so many bytes were taken.
+    fn piece(taken: u64) -> usize {
+        Pace { taken }.piece()
+    }
+
+    #[test]
+    fn pieces_grow_as_a_client_reads() {
+        assert_eq!([0, UNREAD - 1].map(piece), [FIRST; 2]);
+        assert_eq!([UNREAD, 512 << 10].map(piece), [20 << 10, 32 << 10]);
+        assert_eq!(piece(1 << 40), LARGEST);
+        let unknown = Pace::begin(None);
+        assert_eq!((unknown.piece(), unknown.even_piece()), (FIRST, SMALLEST));
+    }
+
+    #[test]
+    fn a_connection_that_read_keeps_what_it_has_shown() {
+        let taken = Taken::default();
+        let mut first = Pace::begin(Some(&taken));
+        while first.piece() < LARGEST {
+            let piece = first.piece();
+            first.took(piece);
+            taken.add(piece);
+        }
+        let second = Pace::begin(Some(&taken));
+        assert_eq!((second.piece(), second.even_piece()), (LARGEST, LARGEST));
+    }
+}
