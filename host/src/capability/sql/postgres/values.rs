@@ -276,7 +276,9 @@ mod tests {
                 }
             }
             let odd = value(&ty, &[0xff; 3]);
-            assert_eq!(odd.is_ok(), matches!(ty, Type::JSONB | Type::INET), "{ty}: {odd:?}");
+            // Of a version that is not known, of a kind that is not, or a range that is empty.
+            let unsupported = matches!(ty, Type::JSONB | Type::INET | Type::INT4_RANGE | Type::NUM_RANGE);
+            assert_eq!(odd.is_ok(), unsupported, "{ty}: {odd:?}");
         }
     }
 
