@@ -140,7 +140,6 @@ impl Sql {
             return Ok(known.clone());
         }
         let (told, quota) = (format!("{tenant}/{name}"), database.quota);
-        let told = format!("{tenant}/{name}");
         let place = match address.engine {
             Engine::Postgres => Place::Postgres(Arc::new(Server::new(told, address, quota))),
             Engine::Mysql => Place::Mysql(Arc::new(Server::new(told, address, quota))),
