@@ -3,6 +3,7 @@
 mod mysql;
 mod postgres;
 mod sqlite;
+mod stream;
 
 use std::sync::Arc;
 
