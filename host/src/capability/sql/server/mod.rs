@@ -1,6 +1,6 @@
 //! Databases on servers, whatever kind of server: connections that are shared by turns, each one's for a while.
 //!
-//! A [`Session`] pins a connection from its first statement to its drop; a task keeps the connection meanwhile, rolls back
+//! A session pins a connection from its first statement to its drop; a task keeps the connection meanwhile, rolls back
 //! what was begun and resets it. What one kind of server is asked in is a [`Wire`].
 
 mod clerk;
