@@ -19,22 +19,25 @@ use crate::{capability::sql::server, guest::call::Errand, store};
 /// What a guest takes rows from, and asks afterwards whether those were all.
 pub(super) type Handed<R, E> = (StreamReader<R>, FutureReader<Result<(), E>>);
 
+/// Rows that have come, or why no more do; `None` after the last.
+type Next<S> = Option<Result<Vec<<S as Source>::Row>, <S as Source>::Refusal>>;
+
 /// Rows that come as they are read.
-pub(super) trait Source: Send + 'static {
+pub(super) trait Source: Sized + Send + 'static {
     /// One of them.
     type Row;
     /// Why there are no more.
     type Refusal: Counted;
 
-    /// The next of them, however many have come; `None` after the last.
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Vec<Self::Row>, Self::Refusal>>>;
+    /// The next of them, however many there are.
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Next<Self>>;
 }
 
 impl Source for store::sql::Rows {
     type Row = store::sql::Row;
     type Refusal = store::sql::Refusal;
 
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Vec<Self::Row>, Self::Refusal>>> {
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Next<Self>> {
         self.poll_next(cx)
     }
 }
@@ -43,7 +46,7 @@ impl<W: server::Wire> Source for server::Rows<W> {
     type Row = Vec<W::Value>;
     type Refusal = server::Refusal;
 
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Vec<Self::Row>, Self::Refusal>>> {
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Next<Self>> {
         self.poll_next(cx)
     }
 }
