@@ -6,10 +6,16 @@ use std::{
     pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+        atomic::{
+            AtomicBool, AtomicU64,
+            Ordering::{AcqRel, Relaxed},
+        },
     },
+    task::{Context, Wake},
     time::Duration,
 };
+
+use futures_util::task::AtomicWaker;
 
 use super::{Home, Lane, Who, clock, give_way::Turn, ticker::Busy};
 
@@ -56,6 +62,49 @@ pub(super) struct Run {
     /// Whether `turn` holds one; lets the ordinary poll pass without a lock.
     pub(super) has_turn: AtomicBool,
     turn: Mutex<Option<Turn>>,
+    pub(super) rouse: Rouse,
+}
+
+/// Whether io work has anything to do: it is not entered when its handle is polled for somebody else's sake.
+pub(super) struct Rouse {
+    due: AtomicBool,
+    /// Whoever polled the handle last.
+    poller: AtomicWaker,
+}
+
+impl Default for Rouse {
+    /// Work begins when its handle is first polled.
+    fn default() -> Self {
+        Self { due: AtomicBool::new(true), poller: AtomicWaker::new() }
+    }
+}
+
+impl Rouse {
+    /// Whether the work was woken since this was last asked. If not, `cx` is woken when it is.
+    pub(super) fn is_due(&self, cx: &Context<'_>) -> bool {
+        // The waker goes in first: who wakes the work after the look finds it.
+        self.poller.register(cx.waker());
+        self.due.swap(false, AcqRel)
+    }
+
+    /// The work is over: nobody is woken for it any more.
+    pub(super) fn rest(&self) {
+        self.poller.take();
+    }
+}
+
+/// Wakes io work: it is entered when its handle is polled next, and whoever polled that last is woken.
+impl Wake for Task {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        // Who finds it due already came after somebody who wakes the poller.
+        if !self.run.rouse.due.swap(true, AcqRel) {
+            self.run.rouse.poller.wake();
+        }
+    }
 }
 
 impl Run {

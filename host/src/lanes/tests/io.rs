@@ -1,6 +1,9 @@
 //! The io lane: who gives way at a tick, who needs a turn, and that turns come back.
 
-use std::future::pending;
+use std::{
+    future::{pending, poll_fn},
+    sync::Mutex,
+};
 
 use super::*;
 
@@ -30,6 +33,57 @@ fn holder(bench: &Bench, who: Who) -> Running<End> {
     assert_eq!(laps.load(Ordering::SeqCst), 2);
     assert_eq!(bench.lanes.load().turns_out, 1);
     work
+}
+
+#[test]
+fn work_is_entered_when_something_it_waits_for_has_come_and_not_because_its_handle_is_polled() {
+    let bench = Bench::new(1, 0);
+    let entered = Arc::new(AtomicUsize::new(0));
+    let (counted, wakers) = (Arc::clone(&entered), Arc::new(Mutex::new(Vec::new())));
+    let kept = Arc::clone(&wakers);
+    let mut work = bench.start(who(0, 0), Lane::Io, |_| {
+        poll_fn(move |cx| {
+            kept.lock().expect("nobody panics").push(cx.waker().clone());
+            if counted.fetch_add(1, Ordering::SeqCst) < 2 { Poll::Pending } else { Poll::Ready(()) }
+        })
+    });
+    let (first, second) = (Arc::new(Wakes::default()), Arc::new(Wakes::default()));
+    for poller in [&first, &first, &second] {
+        assert!(poll(&mut work, poller).is_pending());
+    }
+    assert_eq!(entered.load(Ordering::SeqCst), 1, "it begins at once, and then waits");
+    let wake = || wakers.lock().expect("nobody panics")[0].wake_by_ref();
+    wake();
+    assert!(!first.fired() && second.fired(), "whoever polled last is told");
+    wake();
+    assert!(!second.fired(), "once");
+    assert!(poll(&mut work, &second).is_pending());
+    assert!(poll(&mut work, &second).is_pending());
+    assert_eq!(entered.load(Ordering::SeqCst), 2);
+    wake();
+    assert!(second.fired());
+    assert!(poll(&mut work, &second).is_ready());
+    drop(work);
+    wake();
+    assert!(!second.fired(), "it is over");
+}
+
+#[test]
+fn what_is_dropped_wakes_nobody() {
+    let bench = Bench::new(1, 0);
+    let waker = Arc::new(Mutex::new(None));
+    let kept = Arc::clone(&waker);
+    let mut work = bench.start(who(0, 0), Lane::Io, |_| {
+        poll_fn(move |cx| {
+            *kept.lock().expect("nobody panics") = Some(cx.waker().clone());
+            Poll::<()>::Pending
+        })
+    });
+    let wakes = Arc::new(Wakes::default());
+    assert!(poll(&mut work, &wakes).is_pending());
+    drop(work);
+    waker.lock().expect("nobody panics").take().expect("it was polled").wake();
+    assert!(!wakes.fired());
 }
 
 #[test]
