@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use http::{Method, Request};
 use http_body_util::BodyExt as _;
 use wasmbay_tests::{
-    client::{Protocol, empty, full},
+    client::{Protocol, empty, full, pieces},
     house::{House, Plugin},
 };
 
@@ -42,6 +42,61 @@ async fn events_arrive_one_by_one() {
             assert!(!rest.is_empty());
             // The first came before the last two pauses: it did not wait for the rest.
             assert!(begun.elapsed() >= Duration::from_millis(150), "{file} {lane}: all came at once");
+        }
+    }
+}
+
+/// So many small pieces that a connection does not take them all in one turn.
+const SMALL: usize = 3000;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_small_piece_waits_for_no_other_and_many_of_them_arrive_whole() {
+    for (file, lane) in STREAMING {
+        let house = House::serve(&[Plugin::new("p", lane, file)]).await;
+        for protocol in Protocol::BOTH {
+            let mut connection = house.connect_by(protocol).await;
+            let (sender, body) = pieces();
+            let request = Request::builder().method(Method::POST).uri("/p/echo").body(body).unwrap();
+            sender.send("0".into()).unwrap();
+            let mut response = connection.begin(request).await.unwrap();
+            let mut back = Vec::new();
+            for sent in 1..20 {
+                // The next leaves once this one is back.
+                while back.len() < sent {
+                    let frame = response.body_mut().frame().await.unwrap().unwrap();
+                    back.extend_from_slice(&frame.into_data().unwrap());
+                }
+                sender.send("0".into()).unwrap();
+            }
+            for number in 0..SMALL {
+                sender.send(number.to_string().into()).unwrap();
+            }
+            drop(sender);
+            back.extend_from_slice(&response.into_body().collect().await.unwrap().to_bytes());
+            let whole = "0".repeat(20) + &(0..SMALL).map(|number| number.to_string()).collect::<String>();
+            assert!(back == whole.as_bytes(), "{file} {lane} {protocol:?}: {} bytes came back", back.len());
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_for_a_body_hears_that_its_client_left() {
+    for (file, lane) in STREAMING {
+        let plugin = Plugin::new("p", lane, file).headed("on_disconnect = \"finish\"");
+        let house = House::serve(&[plugin]).await;
+        for protocol in Protocol::BOTH {
+            let mut connection = house.connect_by(protocol).await;
+            let (sender, body) = pieces();
+            let request = Request::builder().method(Method::POST).uri("/p/echo").body(body).unwrap();
+            sender.send("x".into()).unwrap();
+            let mut response = connection.begin(request).await.unwrap();
+            response.body_mut().frame().await.unwrap().unwrap();
+            for _ in 0..100 {
+                sender.send("x".into()).unwrap();
+            }
+            assert_eq!(house.metric("wasmbay_in_flight", "p"), 1.0);
+            drop((sender, response, connection));
+            house.until("the guest has ended", |house| house.metric("wasmbay_in_flight", "p") == 0.0).await;
         }
     }
 }

@@ -1,4 +1,5 @@
-//! How large the pieces are in which bodies leave: small until a client has shown that it reads, and when there are many.
+//! How large the pieces are in which bodies leave: small where they may be held up, by a client that has not shown that it
+//! reads, and when there are many.
 //!
 //! A large piece costs least for each byte. But a client that stops reading makes the host hold a few of them, and there may
 //! be thousands of such clients (`decisions/0066-what-an-unread-response-holds.md`).
@@ -32,40 +33,65 @@ const PART: u64 = 16;
 /// Bodies under way in this process, whose memory is one, whatever lanes and hosts share it.
 static UNDER_WAY: AtomicUsize = AtomicUsize::new(0);
 
-/// How many bytes the client at the other end of a connection has taken. Clones share the count.
+/// What carries bodies to a client.
+pub trait Way: Send + Sync {
+    /// Whether it holds nothing back: what it is given next leaves at once, or most of it.
+    fn is_clear(&self) -> bool;
+}
+
+/// What the client at the other end of a connection has taken. Clones share the count.
 ///
 /// The server puts it into the extensions of requests that have a connection to themselves while they are answered.
-#[derive(Clone, Debug, Default)]
-pub struct Taken(Arc<AtomicU64>);
+#[derive(Clone)]
+pub struct Taken {
+    bytes: Arc<AtomicU64>,
+    way: Arc<dyn Way>,
+}
 
 impl Taken {
-    /// So many more were taken.
+    /// Nothing yet, on this way.
+    pub fn new(way: Arc<dyn Way>) -> Self {
+        Self { bytes: Arc::default(), way }
+    }
+
+    /// So many bytes more were taken.
     pub fn add(&self, bytes: usize) {
-        self.0.fetch_add(bytes as u64, Relaxed);
+        self.bytes.fetch_add(bytes as u64, Relaxed);
+    }
+
+    fn bytes(&self) -> u64 {
+        self.bytes.load(Relaxed)
     }
 }
 
 /// How far one body has come, and so how large its next piece may be.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone)]
 pub struct Pace {
-    /// Bytes that its reader is known to have taken, of whatever it was sent.
-    taken: u64,
+    /// `None` where nobody knows what is taken.
+    client: Option<Taken>,
+    /// What the client had taken when this body began.
+    before: u64,
+    /// Bytes of this body that were handed over.
+    handed: u64,
 }
 
 impl Pace {
-    /// A body that begins now, for the client that has `taken` so much; `None` where nobody knows.
-    pub fn begin(taken: Option<&Taken>) -> Self {
-        Self { taken: taken.map_or(0, |taken| taken.0.load(Relaxed)) }
+    /// A body that begins now, for this client; `None` where nobody knows what it takes.
+    pub fn begin(client: Option<&Taken>) -> Self {
+        Self { client: client.cloned(), before: client.map_or(0, Taken::bytes), handed: 0 }
     }
 
-    /// A piece of so many bytes was taken.
+    /// A piece of so many bytes was taken by whoever hands it on.
     pub fn took(&mut self, bytes: usize) {
-        self.taken = self.taken.saturating_add(bytes as u64);
+        self.handed = self.handed.saturating_add(bytes as u64);
     }
 
     /// The bytes of the next piece, at most.
     pub fn piece(&self) -> usize {
-        self.whole().min(self.earned(FIRST))
+        let earned = self.earned(FIRST);
+        // A short body leaves in its first piece, and nobody is asked.
+        let fits = if earned == LARGEST || self.handed == 0 { earned } else { earned.max(self.clear()) };
+        self.whole().min(fits)
     }
 
     /// The bytes of each piece of a body whose pieces are all of one size.
@@ -78,10 +104,20 @@ impl Pace {
     }
 
     fn earned(&self, least: usize) -> usize {
-        if self.taken < UNREAD {
+        let taken = self.before.saturating_add(self.handed);
+        if taken < UNREAD {
             return least;
         }
-        usize::try_from(self.taken / PART).map_or(LARGEST, |earned| earned.clamp(least, LARGEST))
+        usize::try_from(taken / PART).map_or(LARGEST, |earned| earned.clamp(least, LARGEST))
+    }
+
+    /// What the kernel would take now, whether the client reads or not: then nothing of it stays in our hands.
+    fn clear(&self) -> usize {
+        let Some(client) = &self.client else { return 0 };
+        let left = client.bytes().saturating_sub(self.before);
+        let between = usize::try_from(self.handed.saturating_sub(left)).unwrap_or(usize::MAX);
+        let room = LARGEST.saturating_sub(between);
+        if room > 0 && client.way.is_clear() { room } else { 0 }
     }
 }
 
@@ -120,7 +156,15 @@ mod tests {
 
     /// The largest piece once so many bytes were taken.
     fn piece(taken: u64) -> usize {
-        Pace { taken }.piece()
+        Pace { client: None, before: taken, handed: 0 }.piece()
+    }
+
+    struct Always(bool);
+
+    impl Way for Always {
+        fn is_clear(&self) -> bool {
+            self.0
+        }
     }
 
     #[test]
@@ -134,7 +178,7 @@ mod tests {
 
     #[test]
     fn a_connection_that_read_keeps_what_it_has_shown() {
-        let taken = Taken::default();
+        let taken = Taken::new(Arc::new(Always(false)));
         let mut first = Pace::begin(Some(&taken));
         while first.piece() < LARGEST {
             let piece = first.piece();
@@ -143,5 +187,29 @@ mod tests {
         }
         let second = Pace::begin(Some(&taken));
         assert_eq!((second.piece(), second.even_piece()), (LARGEST, LARGEST));
+    }
+
+    #[test]
+    fn pieces_are_large_while_the_way_is_clear_and_not_before_anybody_is_known_to_want_them() {
+        let begin = |clear| {
+            let taken = Taken::new(Arc::new(Always(clear)));
+            (Pace::begin(Some(&taken)), taken)
+        };
+        let (mut pace, taken) = begin(true);
+        assert_eq!(pace.piece(), FIRST, "a short body asks nobody");
+        pace.took(FIRST);
+        assert_eq!(
+            pace.piece(),
+            LARGEST - FIRST,
+            "with what is still on its way to the kernel it makes one large piece"
+        );
+        pace.took(LARGEST - FIRST);
+        assert_eq!(pace.piece(), FIRST, "nothing has left");
+        taken.add(LARGEST + 200);
+        assert_eq!(pace.piece(), LARGEST);
+        let (mut pace, taken) = begin(false);
+        pace.took(FIRST);
+        taken.add(FIRST);
+        assert_eq!(pace.piece(), FIRST, "the kernel holds back what it has");
     }
 }

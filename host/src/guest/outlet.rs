@@ -73,7 +73,7 @@ type Written = (Result<Resource<DynOutputStream>, ()>,);
 
 fn write(mut store: StoreContextMut<'_, State>, (body,): (Resource<HostOutgoingBody>,)) -> Result<Written> {
     let state = store.data_mut();
-    let pace = state.desk.errand().pace;
+    let pace = state.desk.errand().pace.clone();
     let table = state.table();
     let Some(inner) = table.get_mut(&body)?.take_output_stream() else { return Ok((Err(()),)) };
     let stream: DynOutputStream = Box::new(Outlet::new(inner, pace));

@@ -12,7 +12,10 @@ use http_body::Frame;
 use http_body_util::{BodyExt as _, StreamBody};
 use http_range_header::parse_range_header;
 use percent_encoding::percent_decode_str;
-use tokio::{sync::Semaphore, task::spawn_blocking};
+use tokio::{
+    sync::Semaphore,
+    task::{spawn_blocking, yield_now},
+};
 
 use crate::{
     body::{
@@ -127,13 +130,33 @@ impl Kept {
     }
 
     async fn read(&self, bytes: Range<u64>) -> io::Result<Bytes> {
+        // What was read before leaves first: whoever sends it takes pieces as long as there are any.
+        yield_now().await;
         let (kept, mut piece) = (self.clone(), room(&bytes)?);
+        if is_read_at_once(&kept.0, &mut piece, bytes.start) {
+            return Ok(piece.into());
+        }
         let read = move || {
             kept.0.read_exact_at(&mut piece, bytes.start)?;
             Ok(piece.into())
         };
         blocking(read).await
     }
+}
+
+/// Reads what lies in memory, and never waits for a disk; `false` when not all of it was there.
+#[cfg(target_os = "linux")]
+fn is_read_at_once(file: &File, piece: &mut [u8], at: u64) -> bool {
+    use rustix::io::{ReadWriteFlags, preadv2};
+
+    let length = piece.len();
+    let read = preadv2(file, &mut [io::IoSliceMut::new(piece)], at, ReadWriteFlags::NOWAIT);
+    read.is_ok_and(|read| read == length)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_read_at_once(_file: &File, _piece: &mut [u8], _at: u64) -> bool {
+    false
 }
 
 /// Made where it is dropped: a thread that makes what others drop does not soon have it back.

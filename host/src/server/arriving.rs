@@ -4,10 +4,10 @@ use std::{
     error::Error as _,
     pin::Pin,
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Waker, ready},
 };
 
 use bytes::{Bytes, BytesMut};
@@ -17,6 +17,7 @@ use hyper::body::Incoming;
 
 use super::{
     Limits,
+    intake::{Help, Intake, Taken},
     patience::Patience,
     requests::{Requests, UnderWay},
 };
@@ -67,100 +68,41 @@ pub(super) fn arriving(
         http2: requests.is_none(),
         patience: Patience::new(limits.body_idle, limits),
         small: BytesMut::new(),
-        asked: false,
+        help: Help::None,
         last: None,
         ended: false,
+        unread,
         seen,
     };
     let coming = Arc::new(Mutex::new(coming));
     if requests.is_some() {
         intake.help(&coming);
     }
-    let wanting = intake.wanting.clone();
-    let arriving = Arriving { coming, wanting, unread, _under_way: requests.map(Requests::begin) };
+    let arriving = Arriving { coming, _under_way: requests.map(Requests::begin) };
     (arriving.boxed_unsync(), watch)
-}
-
-/// Takes in the small pieces of a body in the turn of the task that reads them.
-///
-/// hyper hands over one piece at a time: a client that sends one byte in each would have two tasks woken for every one.
-#[derive(Default)]
-pub(super) struct Intake {
-    /// Whether a reader waits for more than the little that there is.
-    wanting: Arc<AtomicBool>,
-    /// The body of the request that is being read, as long as anybody has it.
-    coming: Mutex<Weak<Mutex<Coming>>>,
-}
-
-/// How often a connection is polled again at once for the sake of small pieces.
-const TURNS: usize = 256;
-
-impl Intake {
-    fn help(&self, coming: &Arc<Mutex<Coming>>) {
-        *lock(&self.coming) = Arc::downgrade(coming);
-    }
-
-    /// Polls the connection, again and again as long as that brings small pieces that somebody waits for.
-    pub(super) fn poll_beside<C: Future>(&self, mut connection: Pin<&mut C>, cx: &mut Context<'_>) -> Poll<C::Output> {
-        for _ in 0..TURNS {
-            if let Poll::Ready(output) = connection.as_mut().poll(cx) {
-                return Poll::Ready(output);
-            }
-            if !self.take_in(cx) {
-                return Poll::Pending;
-            }
-        }
-        // Others have their turn.
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    }
-
-    /// Whether a piece was taken in and more is wanted.
-    fn take_in(&self, cx: &mut Context<'_>) -> bool {
-        if !self.wanting.load(Ordering::Acquire) {
-            return false;
-        }
-        let coming = lock(&self.coming).upgrade();
-        let more = coming.map(|coming| lock(&coming).take_in(cx));
-        if more == Some(Taken::Enough) || more.is_none() {
-            self.wanting.store(false, Ordering::Release);
-        }
-        more == Some(Taken::Some)
-    }
-}
-
-/// What was taken in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Taken {
-    /// There was nothing.
-    Nothing,
-    /// A piece.
-    Some,
-    /// So much that it is handed over, or the end.
-    Enough,
 }
 
 /// A body as its reader has it.
 struct Arriving {
     coming: Arc<Mutex<Coming>>,
-    wanting: Arc<AtomicBool>,
-    unread: Arc<AtomicBool>,
     _under_way: Option<UnderWay>,
 }
 
 /// A body as far as it has come.
-struct Coming {
+pub(super) struct Coming {
     inner: Incoming,
     http2: bool,
     /// How long a reader is made to wait.
     patience: Patience,
     /// Small pieces that were not handed on yet.
     small: BytesMut,
-    /// Whether more was asked for since the last of them.
-    asked: bool,
+    /// Who else takes in what there is.
+    pub(super) help: Help,
     /// What comes when they are gone.
     last: Option<Last>,
     ended: bool,
+    /// Set when it does not come to its end.
+    unread: Arc<AtomicBool>,
     seen: Arc<Seen>,
 }
 
@@ -179,7 +121,6 @@ impl Coming {
         let last = match ready!(Pin::new(&mut self.inner).poll_frame(cx)) {
             Some(Ok(frame)) => match frame.into_data() {
                 Ok(data) => {
-                    self.asked = false;
                     self.patience.moved(data.len());
                     self.seen.bytes.fetch_add(data.len() as u64, Ordering::Relaxed);
                     if self.small.is_empty() && (data.len() >= SMALL || self.inner.is_end_stream()) {
@@ -202,12 +143,12 @@ impl Coming {
         self.last.is_some() || self.small.len() >= ENOUGH || self.inner.is_end_stream()
     }
 
-    /// Gathers one more piece.
-    fn take_in(&mut self, cx: &mut Context<'_>) -> Taken {
+    /// Gathers one more piece. Whoever reads waits until he has all that there is, so none of the pieces wakes him.
+    pub(super) fn take_in(&mut self) -> Taken {
         if self.small.is_empty() || self.is_enough() {
             return Taken::Enough;
         }
-        match self.poll_more(cx) {
+        match self.poll_more(&mut unheard()) {
             Poll::Pending => Taken::Nothing,
             Poll::Ready(_) if self.is_enough() => Taken::Enough,
             Poll::Ready(_) => Taken::Some,
@@ -215,11 +156,11 @@ impl Coming {
     }
 
     fn gathered(&mut self) -> Option<Frame<Bytes>> {
-        self.asked = false;
+        self.help.again();
         (!self.small.is_empty()).then(|| Frame::data(self.small.split().freeze()))
     }
 
-    fn poll_next(&mut self, cx: &mut Context<'_>, wanting: &AtomicBool, unread: &AtomicBool) -> Poll<Next> {
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Next> {
         loop {
             if self.ended {
                 return Poll::Ready(None);
@@ -230,7 +171,7 @@ impl Coming {
                 return Poll::Ready(Some(Ok(frame)));
             }
             if let Some(last) = self.last.take() {
-                return Poll::Ready(self.end(last, unread));
+                return Poll::Ready(self.end(last));
             }
             match self.poll_more(cx) {
                 Poll::Ready(Some(data)) => return Poll::Ready(Some(Ok(Frame::data(data)))),
@@ -244,28 +185,25 @@ impl Coming {
                     ready!(self.patience.poll_end(cx));
                     self.last = Some(Last::Failed(Failure::plain(Code::RequestTimeout)));
                 }
-                // The next piece may be in hyper's buffer.
-                Poll::Pending if !std::mem::replace(&mut self.asked, true) => {
-                    wanting.store(true, Ordering::Release);
-                    cx.waker().wake_by_ref();
-                    return Poll::Pending;
+                // The next piece may be in hyper's buffer. From here on it is the connection that wakes the reader.
+                Poll::Pending if self.help.ask(cx.waker()) => {
+                    if self.poll_more(&mut unheard()).is_pending() {
+                        return Poll::Pending;
+                    }
                 }
-                Poll::Pending => {
-                    wanting.store(false, Ordering::Release);
-                    return Poll::Ready(self.gathered().map(Ok));
-                }
+                Poll::Pending => return Poll::Ready(self.gathered().map(Ok)),
             }
         }
     }
 
-    fn end(&mut self, last: Last, unread: &AtomicBool) -> Next {
+    fn end(&mut self, last: Last) -> Next {
         if let Last::Trailers(trailers) = last {
             return Some(Ok(trailers));
         }
         self.ended = true;
         let Last::Failed(failure) = last else { return None };
         // What remains on the wire is not a request: the connection ends after the reply.
-        unread.store(true, Ordering::Relaxed);
+        self.unread.store(true, Ordering::Relaxed);
         // Set once: an ended body is not polled into another failure.
         let _ = self.seen.fault.set(failure.clone());
         Some(Err(failure))
@@ -298,7 +236,7 @@ impl HttpBody for Arriving {
     type Error = Failure;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
-        lock(&self.coming).poll_next(cx, &self.wanting, &self.unread)
+        lock(&self.coming).poll_next(cx)
     }
 
     fn is_end_stream(&self) -> bool {
@@ -312,14 +250,20 @@ impl HttpBody for Arriving {
 
 impl Drop for Arriving {
     fn drop(&mut self) {
-        if !self.is_end_stream() {
-            self.unread.store(true, Ordering::Relaxed);
+        let coming = lock(&self.coming);
+        if !coming.is_end_stream() {
+            coming.unread.store(true, Ordering::Relaxed);
         }
     }
 }
 
+/// A context that wakes nobody.
+fn unheard() -> Context<'static> {
+    Context::from_waker(Waker::noop())
+}
+
 /// What is in here is whole at every instant.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

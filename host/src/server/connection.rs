@@ -38,15 +38,17 @@ use tokio::{
 use super::{
     Arrived, Limits, Phase, Rung, Shared,
     addresses::Full,
-    arriving::{self, Intake},
+    arriving,
     closing::{self, End},
     filter,
     flow::Flow,
     forwarded::Link,
-    lowat, pace,
+    intake::Intake,
+    pace,
     requests::Requests,
     streams::Streams,
     transport::{Carrier, Nothing, Spoken, Transport},
+    unsent,
     wire::Wire,
 };
 use crate::{
@@ -102,10 +104,10 @@ pub(super) async fn serve<S, F>(
     let _open = Open::new(&shared.listener);
     // Small writes are whole answers here: waiting to fill a packet only delays them.
     let _ = stream.set_nodelay(true);
-    let _ = lowat::set(&stream);
+    let _ = unsent::limit(&stream);
     let (read, write) = stream.into_split();
     let write = Arc::new(write);
-    let flow = Arc::new(Flow::default());
+    let flow = Arc::new(Flow::new(Arc::new(unsent::Socket(write.clone()))));
     let wire = Wire::new(read, write.clone(), &shared.limits, flow.clone());
     let carrier = tokio::select! {
         carrier = shake_hands(wire, &shared) => carrier,
@@ -253,12 +255,12 @@ where
 {
     let driving = async {
         let (mut gone, mut idle) = (pin!(gone), pin!(idle));
-        let mut leaving = false;
+        let (helping, mut leaving) = (state.intake.begin(), false);
         loop {
             tokio::select! {
                 // In this order: what can be answered at once is answered, even to a peer that has stopped sending.
                 biased;
-                result = poll_fn(|cx| state.intake.poll_beside(connection.as_mut(), cx)) => return End::Done(result),
+                result = poll_fn(|cx| helping.poll_connection(connection.as_mut(), cx)) => return End::Done(result),
                 changed = phase.changed() => {
                     if changed.is_err() || *phase.borrow_and_update() == Phase::Cut {
                         return End::Cut;

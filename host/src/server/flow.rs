@@ -4,16 +4,15 @@
 
 use std::{
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll, Waker},
 };
 
-use crate::body::pieces::Taken;
+use crate::body::pieces::{Taken, Way};
 
 /// What the socket and the bodies that leave by it know of each other.
-#[derive(Debug, Default)]
 pub(super) struct Flow {
     stuck: AtomicBool,
     /// Bodies that wait until it is not.
@@ -22,6 +21,11 @@ pub(super) struct Flow {
 }
 
 impl Flow {
+    /// Nothing was sent yet by this socket.
+    pub(super) fn new(socket: Arc<dyn Way>) -> Self {
+        Self { stuck: AtomicBool::new(false), waiting: Mutex::default(), taken: Taken::new(socket) }
+    }
+
     /// The socket takes nothing for now.
     pub(super) fn stop(&self) {
         self.stuck.store(true, Ordering::SeqCst);
@@ -74,9 +78,17 @@ mod tests {
 
     use super::*;
 
+    struct Shut;
+
+    impl Way for Shut {
+        fn is_clear(&self) -> bool {
+            false
+        }
+    }
+
     #[tokio::test]
     async fn who_waits_goes_on_once_the_socket_moves() {
-        let flow = Arc::new(Flow::default());
+        let flow = Arc::new(Flow::new(Arc::new(Shut)));
         assert!(poll_fn(|cx| flow.poll_moving(cx)).now_or_never().is_some());
         flow.stop();
         let waiting = {

@@ -12,8 +12,8 @@ mod connection;
 mod filter;
 mod flow;
 mod forwarded;
+mod intake;
 mod ladder;
-mod lowat;
 mod pace;
 pub mod path;
 mod patience;
@@ -23,6 +23,7 @@ mod requests;
 mod streams;
 mod tls;
 mod transport;
+mod unsent;
 mod wire;
 
 use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};

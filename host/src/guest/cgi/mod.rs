@@ -44,7 +44,7 @@ pub(super) async fn serve(
     request: Request<Body>,
     deliver: Deliver,
 ) -> wasmtime::Result<()> {
-    let (sender, stdout, output) = pipe::pipe(store.data().desk.errand().pace);
+    let (sender, stdout, output) = pipe::pipe(store.data().desk.errand().pace.clone());
     let mut context = bare_context(&store.data().desk, &store.data().granted)?;
     for (name, value) in environment::variables(&request) {
         context.env(name, value);

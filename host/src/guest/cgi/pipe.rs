@@ -50,7 +50,7 @@ impl StdoutStream for Stdout {
     }
 
     fn p2_stream(&self) -> Box<dyn OutputStream> {
-        Box::new(Outlet::new(Box::new(Writer { sender: self.sender.clone() }), self.pace))
+        Box::new(Outlet::new(Box::new(Writer { sender: self.sender.clone() }), self.pace.clone()))
     }
 }
 
