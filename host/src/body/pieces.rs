@@ -59,7 +59,8 @@ impl Taken {
         self.bytes.fetch_add(bytes as u64, Relaxed);
     }
 
-    fn bytes(&self) -> u64 {
+    /// How many that are.
+    pub fn bytes(&self) -> u64 {
         self.bytes.load(Relaxed)
     }
 }

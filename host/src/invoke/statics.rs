@@ -3,6 +3,8 @@
 //! They pass no gate and take no instance: a file costs what it costs to send. What a name means, its tag and its codings were
 //! worked out when the revision was loaded.
 
+mod cached;
+
 use std::{fs::File, io, ops::Range, os::unix::fs::FileExt as _, path::PathBuf, sync::Arc};
 
 use bytes::Bytes;
@@ -12,10 +14,7 @@ use http_body::Frame;
 use http_body_util::{BodyExt as _, StreamBody};
 use http_range_header::parse_range_header;
 use percent_encoding::percent_decode_str;
-use tokio::{
-    sync::Semaphore,
-    task::{spawn_blocking, yield_now},
-};
+use tokio::{sync::Semaphore, task::spawn_blocking};
 
 use crate::{
     body::{
@@ -120,6 +119,11 @@ struct Kept(Arc<File>);
 impl Kept {
     /// A file, and these bytes of it.
     async fn open(path: PathBuf, bytes: Range<u64>) -> io::Result<(Self, Bytes)> {
+        if let Some(file) = cached::open(&path) {
+            let kept = Self(Arc::new(file));
+            let piece = kept.read(bytes).await?;
+            return Ok((kept, piece));
+        }
         let mut piece = room(&bytes)?;
         let opened = move || {
             let kept = Self(Arc::new(File::open(path)?));
@@ -130,10 +134,8 @@ impl Kept {
     }
 
     async fn read(&self, bytes: Range<u64>) -> io::Result<Bytes> {
-        // What was read before leaves first: whoever sends it takes pieces as long as there are any.
-        yield_now().await;
         let (kept, mut piece) = (self.clone(), room(&bytes)?);
-        if is_read_at_once(&kept.0, &mut piece, bytes.start) {
+        if cached::read(&kept.0, &mut piece, bytes.start) {
             return Ok(piece.into());
         }
         let read = move || {
@@ -142,21 +144,6 @@ impl Kept {
         };
         blocking(read).await
     }
-}
-
-/// Reads what lies in memory, and never waits for a disk; `false` when not all of it was there.
-#[cfg(target_os = "linux")]
-fn is_read_at_once(file: &File, piece: &mut [u8], at: u64) -> bool {
-    use rustix::io::{ReadWriteFlags, preadv2};
-
-    let length = piece.len();
-    let read = preadv2(file, &mut [io::IoSliceMut::new(piece)], at, ReadWriteFlags::NOWAIT);
-    read.is_ok_and(|read| read == length)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn is_read_at_once(_file: &File, _piece: &mut [u8], _at: u64) -> bool {
-    false
 }
 
 /// Made where it is dropped: a thread that makes what others drop does not soon have it back.

@@ -28,6 +28,10 @@ use crate::{body::Body, failure::Failure};
 /// The largest piece of a body that is handed over at once.
 const PIECE: usize = 64 * 1024;
 
+/// Bytes of a body of HTTP/1 after which what was handed over leaves before more is asked for. hyper would gather eight times as much,
+/// and hold it when the socket takes no more.
+const GATHERED: u64 = 4 * 1024;
+
 tokio::task_local! {
     /// The pace of the stream whose task this is.
     static PACE: Arc<Pace>;
@@ -67,7 +71,50 @@ pub(super) fn watched<T: Send + Unpin + 'static>(body: Body, flow: &Arc<Flow>, h
             let pieces = Pieces { inner: body, rest: Bytes::new(), pace };
             Offered { inner: pieces, flow, _held: held }.boxed_unsync()
         }
-        Err(_) => Offered { inner: body, flow, _held: held }.boxed_unsync(),
+        Err(_) => {
+            let parts = Parts { inner: body, flow: flow.clone(), gathered: 0, taken: 0 };
+            Offered { inner: parts, flow, _held: held }.boxed_unsync()
+        }
+    }
+}
+
+/// A body of HTTP/1, a little of which at a time is in hyper's hands.
+struct Parts {
+    inner: Body,
+    flow: Arc<Flow>,
+    /// Bytes handed over since the socket last took any.
+    gathered: u64,
+    /// What it had taken then.
+    taken: u64,
+}
+
+impl HttpBody for Parts {
+    type Data = Bytes;
+    type Error = Failure;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
+        let taken = self.flow.taken().bytes();
+        if taken != self.taken {
+            (self.gathered, self.taken) = (0, taken);
+        }
+        if self.gathered >= GATHERED {
+            // When there is nothing to be had of a body, hyper sends what it has. Then it asks again.
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let frame = ready!(Pin::new(&mut self.inner).poll_frame(cx));
+        if let Some(Ok(frame)) = &frame {
+            self.gathered += frame.data_ref().map_or(0, |data| data.len() as u64);
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
     }
 }
 
