@@ -124,8 +124,12 @@ pub(crate) fn bench(place: &Place, steps: &Steps, args: &[String]) -> anyhow::Re
     let built = Built::ensure(place, steps, &toolchain, false)?;
     steps.command("host and bench (as shipped)", &place.root, cargo(place).args(BUILD_DIST))?;
     let mut bench = Command::new(place.target.join("dist/wasmbay-bench"));
-    if args.first().is_some_and(|name| name == "languages") {
+    let scenario = args.first().map_or("", String::as_str);
+    if matches!(scenario, "languages" | "peers") {
         bench.env("WASMBAY_PEERS", peers::ensure(place, steps)?);
+    }
+    if scenario == "peers" {
+        bench.env("WASMBAY_WASMTIME", peers::wasmtime(place, steps)?);
     }
     become_program(bench.args(args).envs(built.variables(place, "dist")).current_dir(&place.root))
 }
