@@ -3,7 +3,7 @@
 from wasmbay import Database
 
 TABLES = (
-    "CREATE TABLE IF NOT EXISTS sale (product TEXT NOT NULL, amount REAL NOT NULL) STRICT",
+    "CREATE TABLE IF NOT EXISTS sale (id INTEGER PRIMARY KEY, product TEXT NOT NULL, amount REAL NOT NULL) STRICT",
     "CREATE TABLE IF NOT EXISTS forecast (product TEXT NOT NULL, day INTEGER NOT NULL, amount REAL NOT NULL, "
     "PRIMARY KEY (product, day)) STRICT",
 )
@@ -19,9 +19,9 @@ def opened() -> Database:
 
 def sales(product: str) -> list[float]:
     """What was sold on each day, the last thousand of them."""
-    newest = "SELECT rowid, amount FROM sale WHERE product = ? ORDER BY rowid DESC LIMIT 1000"
+    newest = "SELECT id, amount FROM sale WHERE product = ? ORDER BY id DESC LIMIT 1000"
     with opened() as database:
-        return [row["amount"] for row in database.query(f"SELECT amount FROM ({newest}) ORDER BY rowid", product)]
+        return [row["amount"] for row in database.query(f"SELECT amount FROM ({newest}) ORDER BY id", product)]
 
 
 def sold(product: str, amounts: list[float]) -> None:
@@ -29,7 +29,7 @@ def sold(product: str, amounts: list[float]) -> None:
     with opened() as database:
         database.query("BEGIN IMMEDIATE")
         for amount in amounts:
-            database.query("INSERT INTO sale VALUES (?, ?)", product, amount)
+            database.query("INSERT INTO sale (product, amount) VALUES (?, ?)", product, amount)
         database.query("COMMIT")
 
 
