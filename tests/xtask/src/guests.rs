@@ -11,11 +11,12 @@ use anyhow::Context;
 use crate::{kept::Kept, place::Place, steps::Steps, toolchain::Toolchain};
 
 /// Package, its features, target, and the name its component has among the guests.
-const BUILT: [(&str, &str, &str, &str); 9] = [
+const BUILT: [(&str, &str, &str, &str); 10] = [
     ("http02", "", "wasm32-wasip2", "http02.wasm"),
     ("http03", "", "wasm32-wasip2", "http03.wasm"),
     ("cgi", "", "wasm32-wasip1", "cgi01.wasm"),
     ("cgi", "", "wasm32-wasip2", "cgi02.wasm"),
+    ("io", "", "wasm32-wasip2", "io.wasm"),
     ("sdk", "", "wasm32-wasip2", "sdk02.wasm"),
     ("sdk", "compute", "wasm32-wasip2", "sdk02-compute.wasm"),
     ("sdk", "wasi03", "wasm32-wasip2", "sdk03.wasm"),

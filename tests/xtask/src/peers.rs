@@ -9,6 +9,7 @@ use std::{
 use anyhow::Context;
 
 use crate::{
+    kept::sources_of,
     place::{Place, make_whole},
     steps::{Step, Steps},
     tasks::cargo,
@@ -16,10 +17,14 @@ use crate::{
 };
 
 /// From PyPI.
-const PYTHON: [&str; 4] = ["fastapi==0.165.0", "uvicorn==0.54.0", "uvloop==0.23.0", "httptools==0.9.0"];
+const PYTHON: [&str; 6] =
+    ["fastapi==0.165.0", "uvicorn==0.54.0", "uvloop==0.23.0", "httptools==0.9.0", "httpx==0.28.1", "asyncpg==0.32.0"];
 
 /// From npm: the whole of it is one program.
 const WORKERD: &str = "@cloudflare/workerd-linux-64@1.20261117.1";
+
+/// The package in `tests/bench/native`, which is also its program.
+const NATIVE: &str = "wasmbay-bench-native";
 
 /// Fetches uvicorn with FastAPI, and workerd, unless they are there. Answers a folder with `python` (for PYTHONPATH) and
 /// `node_modules`.
@@ -88,6 +93,35 @@ fn install(place: &Place, step: &Step, version: &str, into: &Path) -> anyhow::Re
         .env_remove("CARGO_ENCODED_RUSTFLAGS");
     step.run(&place.root, &mut install)?;
     fs::remove_dir_all(&target_dir).with_context(|| format!("cannot remove {}", target_dir.display()))
+}
+
+/// Builds the bench's server in hyper and sqlx unless it is there. Answers the program's path.
+///
+/// # Errors
+///
+/// A package that cannot be had or does not compile.
+pub(crate) fn native(place: &Place, steps: &Steps) -> anyhow::Result<PathBuf> {
+    let source = place.root.join("tests/bench/native");
+    let rustc = rustc_version()?;
+    let sources = sources_of(&source).with_context(|| format!("cannot read {}", source.display()))?;
+    let parts = sources.iter().map(String::as_str).chain([rustc.as_str()]).collect::<Vec<_>>();
+    let folder = place.cache.join("native").join(key(&parts));
+    steps.step("the native server to measure beside", |step| {
+        let _lock = place.lock("native")?;
+        if !folder.exists() {
+            make_whole(&folder, |unfinished| {
+                let target_dir = place.cache.join("native-target");
+                let mut build = cargo(place);
+                build.args(["build", "--release", "--locked", "--target-dir"]).arg(&target_dir).current_dir(&source);
+                step.run(&place.root, build.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS"))?;
+                let built = target_dir.join("release").join(NATIVE);
+                fs::copy(&built, unfinished.join(NATIVE))
+                    .with_context(|| format!("{} was not built", built.display()))?;
+                Ok(())
+            })?;
+        }
+        Ok(folder.join(NATIVE))
+    })
 }
 
 /// The version of a package in a lock file.

@@ -125,10 +125,13 @@ pub(crate) fn bench(place: &Place, steps: &Steps, args: &[String]) -> anyhow::Re
     steps.command("host and bench (as shipped)", &place.root, cargo(place).args(BUILD_DIST))?;
     let mut bench = Command::new(place.target.join("dist/wasmbay-bench"));
     let scenario = args.first().map_or("", String::as_str);
-    if matches!(scenario, "languages" | "peers") {
+    if matches!(scenario, "io" | "languages" | "peers") {
         bench.env("WASMBAY_PEERS", peers::ensure(place, steps)?);
     }
-    if scenario == "peers" {
+    if scenario == "io" {
+        bench.env("WASMBAY_NATIVE", peers::native(place, steps)?);
+    }
+    if matches!(scenario, "io" | "peers") {
         bench.env("WASMBAY_WASMTIME", peers::wasmtime(place, steps)?);
     }
     become_program(bench.args(args).envs(built.variables(place, "dist")).current_dir(&place.root))
@@ -189,7 +192,7 @@ impl Built {
 fn check_format(place: &Place, steps: &Steps) -> anyhow::Result<()> {
     steps.step("cargo fmt --check", |step| {
         let plugins = plugins::folders_of(&place.root.join("plugins"))?;
-        let own = ["", "tests/guests", "tests/fuzz/engine"].map(|folder| place.root.join(folder));
+        let own = ["", "tests/guests", "tests/bench/native", "tests/fuzz/engine"].map(|folder| place.root.join(folder));
         let folders = own.into_iter().chain([place.sdk()]).chain(plugins);
         for folder in folders.filter(|folder| folder.join("Cargo.toml").exists()) {
             step.run(&place.root, Command::new("cargo").args(["fmt", "--all", "--check"]).current_dir(folder))?;

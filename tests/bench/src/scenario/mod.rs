@@ -3,9 +3,11 @@
 mod calibrate;
 mod collected;
 mod hostile;
+mod io;
 mod lanes;
 mod languages;
 mod swap;
+mod uvicorn;
 
 use std::future::Future;
 
@@ -28,6 +30,8 @@ pub(crate) enum Scenario {
     Hostile,
     /// Each language's plugin, beside other servers.
     Languages,
+    /// Waiting for other servers and for databases.
+    Io,
 }
 
 impl Scenario {
@@ -38,6 +42,7 @@ impl Scenario {
             Self::Swap => &[swap::CASE],
             Self::Hostile => hostile::CASES,
             Self::Languages => languages::CASES,
+            Self::Io => io::CASES,
         }
     }
 
@@ -47,6 +52,7 @@ impl Scenario {
             Self::Swap => "swap",
             Self::Hostile => "hostile",
             Self::Languages => "languages",
+            Self::Io => "io",
         }
     }
 
@@ -76,6 +82,7 @@ impl Scenario {
             Self::Swap => swap::run(bench).await,
             Self::Hostile => hostile::run(bench, case).await,
             Self::Languages => languages::run(bench, case).await,
+            Self::Io => io::run(bench, case).await,
         }
     }
 }

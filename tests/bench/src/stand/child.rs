@@ -37,12 +37,17 @@ pub(crate) struct Child {
     _folder: TempDir,
 }
 
-/// Starts the native control.
+/// Starts a native control.
 pub(super) async fn control() -> anyhow::Result<(Child, SocketAddr)> {
+    let (child, ready) = Child::start(control_command()?).await?;
+    Ok((child, address(&ready, "listen")?))
+}
+
+/// What starts a native control.
+pub(super) fn control_command() -> anyhow::Result<Command> {
     let mut command = Command::new(std::env::current_exe()?);
     command.args(["control", "--listen", "127.0.0.1:0", "--nice", CONTROL_NICE]);
-    let (child, ready) = Child::start(command).await?;
-    Ok((child, address(&ready, "listen")?))
+    Ok(command)
 }
 
 /// The address that a ready line gives for `name`.

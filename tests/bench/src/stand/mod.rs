@@ -38,6 +38,10 @@ pub(crate) struct Places {
     pub(crate) plugins: PathBuf,
     /// What the bench of languages needs besides; the others do without.
     pub(crate) languages: Option<Languages>,
+    /// The program `wasmtime`, for the scenarios that measure beside it.
+    pub(crate) wasmtime: Option<PathBuf>,
+    /// The bench's server in hyper and sqlx.
+    pub(crate) native: Option<PathBuf>,
 }
 
 /// What plugins in other languages are built with, and what they are measured beside.

@@ -32,6 +32,15 @@ impl Peer {
         Ok(Self { listen: child::address(&ready, "listen")?, child, _folder: folder })
     }
 
+    /// Starts another native control, to be called by what is measured.
+    ///
+    /// # Errors
+    ///
+    /// As [`Peer::start`].
+    pub(crate) async fn control() -> anyhow::Result<Self> {
+        Self::start(child::control_command()?, tempfile::tempdir()?).await
+    }
+
     /// Sees that it answers this with that.
     ///
     /// # Errors
@@ -56,6 +65,15 @@ impl Peer {
     /// When it is gone.
     pub(crate) fn rss_mib(&self) -> anyhow::Result<f64> {
         self.child.memory_mib("VmRSS")
+    }
+
+    /// CPU seconds that its process has used, to a tick of the kernel's.
+    ///
+    /// # Errors
+    ///
+    /// When it is gone.
+    pub(crate) fn cpu_seconds(&self) -> anyhow::Result<f64> {
+        self.child.cpu_seconds()
     }
 
     /// Stops it.

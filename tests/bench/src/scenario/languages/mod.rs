@@ -85,7 +85,7 @@ pub(super) async fn run(bench: &Bench, case: Case) -> anyhow::Result<Section> {
             };
             bench.section(case, &[shown(WARM, "req/s"), shown(WARM_P99, "ms"), none_of(FAULTY)], round).await
         }
-        "uvicorn" => peer(bench, case, peers::uvicorn(bench).await?).await,
+        "uvicorn" => peer(bench, case, peers::fastapi(bench).await?).await,
         "workerd" => peer(bench, case, peers::workerd(bench).await?).await,
         name => language(bench, case, &author::language(name)).await,
     }

@@ -1,27 +1,19 @@
 //! Servers that are none of ours, with the same answer as the templates'.
 
-use std::{fs, path::Path};
+use std::fs;
 
 use anyhow::Context as _;
-use tokio::process::Command;
 
-use crate::stand::{Bench, Peer};
+use crate::{
+    scenario::uvicorn,
+    stand::{Bench, Peer},
+};
 
 /// What is asked for.
 pub(super) const TARGET: &str = "/bench/hello/Ada";
 
 /// What is answered.
 pub(super) const SAYS: &str = "hello Ada\n";
-
-/// uvicorn that says where it listens, as every process of the stand does.
-const UVICORN: &str = "\
-import uvicorn
-config = uvicorn.Config('main:app', port=0, loop='uvloop', http='httptools', log_level='warning', access_log=False)
-listener = config.bind_socket()
-listener.listen(2048)
-print('ready listen=127.0.0.1:%d' % listener.getsockname()[1], flush=True)
-uvicorn.Server(config).run(sockets=[listener])
-";
 
 /// workerd in this very process; a child of it says where it listens, as soon as it does.
 const WORKERD: &str = "\
@@ -62,14 +54,9 @@ export default {
 ";
 
 /// FastAPI under uvicorn: the template's own application.
-pub(super) async fn uvicorn(bench: &Bench) -> anyhow::Result<Peer> {
-    let peers = &bench.places.languages.as_ref().context("peers are not named")?.peers;
-    let folder = tempfile::tempdir()?;
+pub(super) async fn fastapi(bench: &Bench) -> anyhow::Result<Peer> {
     let application = include_str!("../../../../../sdk/templates/python/main.py").replace("{{name}}", "bench");
-    fs::write(folder.path().join("main.py"), application)?;
-    let mut command = python(folder.path(), UVICORN);
-    command.env("PYTHONPATH", peers.join("python"));
-    Peer::start(command, folder).await
+    uvicorn::serve(bench, &application, |_| {}).await
 }
 
 /// workerd.
@@ -78,13 +65,7 @@ pub(super) async fn workerd(bench: &Bench) -> anyhow::Result<Peer> {
     let folder = tempfile::tempdir()?;
     fs::write(folder.path().join("config.capnp"), CONFIG)?;
     fs::write(folder.path().join("worker.js"), WORKER)?;
-    let mut command = python(folder.path(), WORKERD);
+    let mut command = uvicorn::python(folder.path(), WORKERD);
     command.arg(peers.join("node_modules/@cloudflare/workerd-linux-64/bin/workerd"));
     Peer::start(command, folder).await
-}
-
-fn python(folder: &Path, program: &str) -> Command {
-    let mut command = Command::new("python3");
-    command.args(["-c", program]).current_dir(folder).env("PYTHONDONTWRITEBYTECODE", "1");
-    command
 }
