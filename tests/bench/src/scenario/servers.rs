@@ -1,17 +1,17 @@
 //! Servers that are none of ours, with the same answer as the templates'.
 
-use std::{fs, path::Path};
+use std::{fs, net::SocketAddr, path::Path};
 
 use anyhow::Context as _;
 use tokio::process::Command;
 
-use crate::stand::{Bench, Peer};
+use crate::stand::{Bench, Peer, Places};
 
 /// What is asked for.
-pub(super) const TARGET: &str = "/bench/hello/Ada";
+pub(crate) const TARGET: &str = "/bench/hello/Ada";
 
 /// What is answered.
-pub(super) const SAYS: &str = "hello Ada\n";
+pub(crate) const SAYS: &str = "hello Ada\n";
 
 /// uvicorn that says where it listens, as every process of the stand does.
 const UVICORN: &str = "\
@@ -21,24 +21,6 @@ listener = config.bind_socket()
 listener.listen(2048)
 print('ready listen=127.0.0.1:%d' % listener.getsockname()[1], flush=True)
 uvicorn.Server(config).run(sockets=[listener])
-";
-
-/// workerd in this very process; a child of it says where it listens, as soon as it does.
-const WORKERD: &str = "\
-import os, socket, sys, time
-with socket.socket() as free:
-    free.bind(('127.0.0.1', 0))
-    port = free.getsockname()[1]
-if os.fork() == 0:
-    while True:
-        try:
-            socket.create_connection(('127.0.0.1', port)).close()
-            break
-        except OSError:
-            time.sleep(0.02)
-    print('ready listen=127.0.0.1:%d' % port, flush=True)
-    os._exit(0)
-os.execv(sys.argv[1], ['workerd', 'serve', 'config.capnp', '--socket-addr=http=127.0.0.1:%d' % port])
 ";
 
 const CONFIG: &str = "\
@@ -61,26 +43,73 @@ export default {
 };
 ";
 
-/// FastAPI under uvicorn: the template's own application.
-pub(super) async fn uvicorn(bench: &Bench) -> anyhow::Result<Peer> {
+/// What is told of the packages for Python.
+const PACKAGES: [&str; 4] = ["fastapi", "uvicorn", "uvloop", "httptools"];
+
+/// workerd's program, below the folder of other servers.
+const WORKERD: &str = "node_modules/@cloudflare/workerd-linux-64/bin/workerd";
+
+/// The servers that are there, by name and version.
+pub(crate) fn versions(places: &Places) -> Vec<String> {
+    let of = |program: &Path| {
+        let output = std::process::Command::new(program).arg("--version").output().ok()?;
+        let line = String::from_utf8_lossy(&output.stdout).lines().next()?.trim().to_owned();
+        // Behind the version some name the commit and the day.
+        Some(line.split(" (").next().unwrap_or(&line).to_owned())
+    };
+    let mut versions: Vec<String> = places.wasmtime.iter().filter_map(|wasmtime| of(wasmtime)).collect();
+    if let Some(languages) = &places.languages {
+        versions.extend(of(&languages.peers.join(WORKERD)));
+        let installed = fs::read_dir(languages.peers.join("python")).into_iter().flatten().flatten();
+        let names = installed.filter_map(|entry| {
+            let name = entry.file_name().into_string().ok()?;
+            let (name, version) = name.strip_suffix(".dist-info")?.rsplit_once('-')?;
+            PACKAGES.contains(&name).then(|| format!("{name} {version}"))
+        });
+        versions.extend(names);
+    }
+    versions
+}
+
+/// FastAPI under uvicorn with uvloop and httptools, one process: the template's own application.
+pub(crate) async fn uvicorn(bench: &Bench) -> anyhow::Result<Peer> {
     let peers = &bench.places.languages.as_ref().context("peers are not named")?.peers;
     let folder = tempfile::tempdir()?;
-    let application = include_str!("../../../../../sdk/templates/python/main.py").replace("{{name}}", "bench");
+    let application = include_str!("../../../../sdk/templates/python/main.py").replace("{{name}}", "bench");
     fs::write(folder.path().join("main.py"), application)?;
     let mut command = python(folder.path(), UVICORN);
     command.env("PYTHONPATH", peers.join("python"));
     Peer::start(command, folder).await
 }
 
-/// workerd.
-pub(super) async fn workerd(bench: &Bench) -> anyhow::Result<Peer> {
+/// workerd, one process.
+pub(crate) async fn workerd(bench: &Bench) -> anyhow::Result<Peer> {
     let peers = &bench.places.languages.as_ref().context("peers are not named")?.peers;
     let folder = tempfile::tempdir()?;
     fs::write(folder.path().join("config.capnp"), CONFIG)?;
     fs::write(folder.path().join("worker.js"), WORKER)?;
-    let mut command = python(folder.path(), WORKERD);
-    command.arg(peers.join("node_modules/@cloudflare/workerd-linux-64/bin/workerd"));
-    Peer::start(command, folder).await
+    let within = folder.path().to_owned();
+    let command = |address: SocketAddr| {
+        let mut command = Command::new(peers.join(WORKERD));
+        command.args(["serve", "config.capnp", &format!("--socket-addr=http={address}")]).current_dir(within);
+        command
+    };
+    Peer::listening(command, folder).await
+}
+
+/// `wasmtime serve` with this component. Every interface that it has is on, as command components want some of them.
+pub(crate) async fn wasmtime(bench: &Bench, component: &[u8], options: &[&str]) -> anyhow::Result<Peer> {
+    let wasmtime = bench.places.wasmtime.as_ref().context("wasmtime is not named")?;
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("component.wasm");
+    fs::write(&file, component)?;
+    let command = |address: SocketAddr| {
+        let mut command = Command::new(wasmtime);
+        // Without its cache, which is the user's.
+        command.args(["serve", "-C", "cache=n", "-S", "cli", "--addr", &address.to_string()]).args(options).arg(file);
+        command
+    };
+    Peer::listening(command, folder).await
 }
 
 fn python(folder: &Path, program: &str) -> Command {
