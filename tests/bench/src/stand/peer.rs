@@ -32,6 +32,19 @@ impl Peer {
         Ok(Self { listen: child::address(&ready, "listen")?, child, _folder: folder })
     }
 
+    /// Starts a server that is told where to listen, and keeps the folder that it serves.
+    ///
+    /// # Errors
+    ///
+    /// When it does not listen; the end of its log is in the error.
+    pub(crate) async fn listening(
+        command: impl FnOnce(SocketAddr) -> Command,
+        folder: TempDir,
+    ) -> anyhow::Result<Self> {
+        let (child, listen) = Child::listening(command).await?;
+        Ok(Self { listen, child, _folder: folder })
+    }
+
     /// Starts another native control, to be called by what is measured.
     ///
     /// # Errors
@@ -72,8 +85,8 @@ impl Peer {
     /// # Errors
     ///
     /// When it is gone.
-    pub(crate) fn cpu_seconds(&self) -> anyhow::Result<f64> {
-        self.child.cpu_seconds()
+    pub(crate) fn process_cpu(&self) -> anyhow::Result<f64> {
+        self.child.cpu_seconds().with_context(|| self.child.log_end())
     }
 
     /// Stops it.

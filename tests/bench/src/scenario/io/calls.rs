@@ -112,11 +112,11 @@ async fn measure(
 ) -> anyhow::Result<()> {
     let requests = Group::closed("io", subject.listen(), "/io", AT_ONCE).body(Body::Exact(SAYS.into()));
     let beside = Group::closed("upstream", upstream.listen, "/clock?ms=50", 1);
-    let before = (subject.cpu_seconds()?, upstream.cpu_seconds()?);
+    let before = (subject.cpu_seconds()?, upstream.process_cpu()?);
     let begun = std::time::Instant::now();
     let report = Generator::start(vec![requests, beside], bench.times()).await?.finish().await?;
     let seconds = begun.elapsed().as_secs_f64();
-    let used = (subject.cpu_seconds()? - before.0, upstream.cpu_seconds()? - before.1);
+    let used = (subject.cpu_seconds()? - before.0, upstream.process_cpu()? - before.1);
     let (group, called) = (report.group("io")?, report.group("upstream")?);
     collected.keep(names[0], round, group);
     sample.insert(names[0], group.rps);

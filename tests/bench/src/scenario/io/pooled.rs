@@ -1,15 +1,12 @@
 //! One call of each request, to a server that answers at once: what it costs to keep connections, and what not to.
 
-use anyhow::Context as _;
-use tokio::process::Command;
-
 use crate::{
     control,
     figure::{Spec, at_least, none_of, shown},
     load::{Body, Group},
     report::Section,
     rounds::Sample,
-    scenario::{Case, collected::Collected},
+    scenario::{Case, collected::Collected, servers},
     stand::{Bench, Host, Peer, Plugin, Served},
 };
 
@@ -32,24 +29,6 @@ const FIGURES: &[Spec] = &[
     shown(THEIRS, ""),
 ];
 
-/// `wasmtime serve` in this very process; a child of it says where it listens, as soon as it does.
-const SERVE: &str = "\
-import os, socket, sys, time
-with socket.socket() as free:
-    free.bind(('127.0.0.1', 0))
-    port = free.getsockname()[1]
-if os.fork() == 0:
-    while True:
-        try:
-            socket.create_connection(('127.0.0.1', port)).close()
-            break
-        except OSError:
-            time.sleep(0.02)
-    print('ready listen=127.0.0.1:%d' % port, flush=True)
-    os._exit(0)
-os.execv(sys.argv[1], ['wasmtime', 'serve', '-Scli', '--addr', '127.0.0.1:%d' % port, sys.argv[2]])
-";
-
 /// Runs the case.
 pub(super) async fn run(bench: &Bench, case: Case) -> anyhow::Result<Section> {
     let upstream = Peer::control().await?;
@@ -58,10 +37,7 @@ pub(super) async fn run(bench: &Bench, case: Case) -> anyhow::Result<Section> {
     let plugin = Plugin::io("calls", guest.clone()).route("/call").more(&grant);
     let served = Served::new()?.setting("private_networks = [\"127.0.0.1\"]").plugin("", &plugin)?;
     let host = Host::start(&bench.places.host, served).await?;
-    let wasmtime = bench.places.wasmtime.as_ref().context("wasmtime is not named: WASMBAY_WASMTIME")?;
-    let mut command = Command::new("python3");
-    command.args(["-c", SERVE]).arg(wasmtime).arg(&guest);
-    let serve = Peer::start(command, tempfile::tempdir()?).await?;
+    let serve = servers::wasmtime(bench, &std::fs::read(&guest)?, &[]).await?;
     let target = format!("/call?url=http://{}/hello", upstream.listen);
     serve.says(&target, control::HELLO).await?;
     let subjects = [(WASMBAY, host.listen, FAULTY), (WASMTIME, serve.listen, THEIRS)];

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use tokio::process::Command;
 
 use crate::{
-    scenario::uvicorn,
+    scenario::servers,
     stand::{Bench, Host, Peer, Plugin, Served},
 };
 
@@ -70,7 +70,9 @@ impl Subject {
 
     /// FastAPI with httpx and asyncpg, under uvicorn.
     pub(super) async fn fastapi(bench: &Bench, around: &Surroundings) -> anyhow::Result<Self> {
-        Self::other(uvicorn::serve(bench, include_str!("main.py"), |command| around.tell(command)).await?).await
+        let application = include_str!("main.py");
+        let peer = servers::application_in_python(bench, application, |command| around.tell(command)).await?;
+        Self::other(peer).await
     }
 
     /// hyper and sqlx.
@@ -96,7 +98,7 @@ impl Subject {
     pub(super) fn cpu_seconds(&self) -> anyhow::Result<f64> {
         match self {
             Self::Plugin(host) => host.process_cpu(),
-            Self::Other(peer) => peer.cpu_seconds(),
+            Self::Other(peer) => peer.process_cpu(),
         }
     }
 
