@@ -269,11 +269,13 @@ async fn forecast_reads_computes_asks_outside_answers_and_writes_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn forecast_keeps_its_rows_on_a_server_where_the_operator_has_one() {
     let server = Server::shared(Engine::PostgreSql).await;
-    let database = server.database().await;
-    reads_computes_asks_outside_answers_and_writes_back("forecast", Some(&database)).await;
-    let rows = async |sql: &str| server.sql(&database.name, sql).await.expect("the plugin has made the tables");
-    assert_eq!(rows("SELECT product, amount FROM sale ORDER BY id").await, "tea\t10\ntea\t12\ntea\t14\ntea\t16");
-    assert_eq!(rows("SELECT amount FROM forecast ORDER BY day").await, "18\n20");
+    for name in ["forecast", "forecast-py"] {
+        let database = server.database().await;
+        reads_computes_asks_outside_answers_and_writes_back(name, Some(&database)).await;
+        let rows = async |sql: &str| server.sql(&database.name, sql).await.expect("the plugin has made the tables");
+        assert_eq!(rows("SELECT amount FROM sale WHERE product = 'tea' ORDER BY id").await, "10\n12\n14\n16", "{name}");
+        assert_eq!(rows("SELECT amount FROM forecast ORDER BY day").await, "18\n20", "{name}");
+    }
 }
 
 async fn reads_computes_asks_outside_answers_and_writes_back(name: &str, database: Option<&Database>) {
@@ -299,7 +301,8 @@ async fn reads_computes_asks_outside_answers_and_writes_back(name: &str, databas
         let file = state.path().join("address");
         fs::write(&file, &database.url).expect("written");
         fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("its own file");
-        operators += &format!("[secrets]\nDB = {{ file = {file:?} }}\n[databases.sales]\nurl = {{ secret = \"DB\" }}\n");
+        operators +=
+            &format!("[secrets]\nDB = {{ file = {file:?} }}\n[databases.sales]\nurl = {{ secret = \"DB\" }}\n");
     }
     let Settings { private_networks, supplies, databases, .. } =
         Settings::parse(&operators, "wasmbay.toml").expect("good settings");

@@ -12,6 +12,7 @@ impl Database {
     pub(crate) async fn open(name: &str) -> Result<Self, StateError> {
         let refused = match sqlite::Connection::open(name) {
             Ok(connection) => return Ok(Self::Sqlite(connection)),
+            Err(denied @ sqlite::Error::AccessDenied) => return Err(of_sqlite(name, denied)),
             Err(error) => of_sqlite(name, error),
         };
         match postgres::Connection::open(name) {
