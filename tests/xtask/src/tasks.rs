@@ -13,7 +13,7 @@ use crate::{
     command::quoted,
     databases,
     fuzz::{self, Soak},
-    guests as test_guests,
+    guests as test_guests, javascript,
     kept::sources_of,
     languages, peers,
     place::Place,
@@ -160,6 +160,7 @@ struct Built {
     readme: PathBuf,
     languages: PathBuf,
     python: PathBuf,
+    javascript: PathBuf,
     databases: PathBuf,
 }
 
@@ -170,18 +171,20 @@ impl Built {
         let plugins = plugins::build(place, steps, toolchain, Build::Shared(&languages))?;
         let readme = readme::build(place, steps, toolchain)?;
         let python = python::ensure(place, steps, soak)?;
+        let javascript = javascript::ensure(place, steps, &languages)?;
         let databases = databases::ensure(place, steps)?;
-        Ok(Self { guests, plugins, readme, languages, python, databases })
+        Ok(Self { guests, plugins, readme, languages, python, javascript, databases })
     }
 
     /// What tests and benches are told.
-    fn variables(self, place: &Place, profile: &str) -> [(&'static str, PathBuf); 7] {
+    fn variables(self, place: &Place, profile: &str) -> [(&'static str, PathBuf); 8] {
         [
             ("WASMBAY_GUESTS", self.guests),
             ("WASMBAY_PLUGINS", self.plugins),
             ("WASMBAY_README", self.readme),
             ("WASMBAY_LANGUAGES", self.languages),
             ("WASMBAY_PYTHON", self.python),
+            ("WASMBAY_JAVASCRIPT", self.javascript),
             ("WASMBAY_DATABASES", self.databases),
             ("WASMBAY_BIN", place.target.join(profile).join("wasmbay")),
         ]
