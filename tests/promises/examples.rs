@@ -1,6 +1,6 @@
 //! Every example plugin answers as its README says.
 
-use std::{fs, io, path::Path, time::SystemTime};
+use std::{fs, io, os::unix::fs::PermissionsExt as _, path::Path, time::SystemTime};
 
 use http::{Method, Request};
 use http_body_util::BodyExt as _;
@@ -8,6 +8,7 @@ use tempfile::TempDir;
 use wasmbay::{config::Settings, host::Mode, registry::State};
 use wasmbay_tests::{
     client::{Answer, empty, full},
+    databases::{Database, Engine, Server},
     house::{House, settings},
     upstream::Upstream,
 };
@@ -260,11 +261,24 @@ async fn env_shows_what_a_command_is_told() {
 #[tokio::test(flavor = "multi_thread")]
 async fn forecast_reads_computes_asks_outside_answers_and_writes_back() {
     for name in ["forecast", "forecast-py"] {
-        reads_computes_asks_outside_answers_and_writes_back(name).await;
+        reads_computes_asks_outside_answers_and_writes_back(name, None).await;
     }
 }
 
-async fn reads_computes_asks_outside_answers_and_writes_back(name: &str) {
+/// The same component: where the rows are is the operator's word.
+#[tokio::test(flavor = "multi_thread")]
+async fn forecast_keeps_its_rows_on_a_server_where_the_operator_has_one() {
+    let server = Server::shared(Engine::PostgreSql).await;
+    for name in ["forecast", "forecast-py"] {
+        let database = server.database().await;
+        reads_computes_asks_outside_answers_and_writes_back(name, Some(&database)).await;
+        let rows = async |sql: &str| server.sql(&database.name, sql).await.expect("the plugin has made the tables");
+        assert_eq!(rows("SELECT amount FROM sale WHERE product = 'tea' ORDER BY id").await, "10\n12\n14\n16", "{name}");
+        assert_eq!(rows("SELECT amount FROM forecast ORDER BY day").await, "18\n20", "{name}");
+    }
+}
+
+async fn reads_computes_asks_outside_answers_and_writes_back(name: &str, database: Option<&Database>) {
     let rates = r#"{"amount":1.0,"base":"EUR","rates":{"USD":1.25}}"#;
     let rates = Upstream::saying(format!(
         "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{rates}",
@@ -282,10 +296,19 @@ async fn reads_computes_asks_outside_answers_and_writes_back(name: &str) {
     let text = fs::read_to_string(&manifest).expect("a manifest");
     assert_eq!(text.matches("https://api.frankfurter.dev").count(), 2, "one grant and one address");
     fs::write(&manifest, text.replace("https://api.frankfurter.dev", &rates.url())).expect("written");
-    let allowed = Settings::parse("private_networks = [\"127.0.0.1\"]", "wasmbay.toml").expect("good settings");
+    let mut operators = "private_networks = [\"127.0.0.1\"]\n".to_owned();
+    if let Some(database) = database {
+        let file = state.path().join("address");
+        fs::write(&file, &database.url).expect("written");
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("its own file");
+        operators +=
+            &format!("[secrets]\nDB = {{ file = {file:?} }}\n[databases.sales]\nurl = {{ secret = \"DB\" }}\n");
+    }
+    let Settings { private_networks, supplies, databases, .. } =
+        Settings::parse(&operators, "wasmbay.toml").expect("good settings");
     // What is kept is the test's own; compiled code is everybody's.
     let state = Some(state.path().to_owned());
-    let settings = Settings { private_networks: allowed.private_networks, state, ..roomy() };
+    let settings = Settings { private_networks, supplies, databases, state, ..roomy() };
     let house = open(settings, Mode::Serve, dir).await;
     assert!(house.faults().values().all(Vec::is_empty), "{:?}", house.faults());
 

@@ -6,6 +6,7 @@
 pub(crate) mod author;
 mod go;
 mod javascript;
+mod spin;
 
 use author::{Author, Failing, Language};
 use bytes::Bytes;

@@ -1,8 +1,15 @@
 //! A plugin calls other servers: what they are told, what is counted, and what is left when the caller goes.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicUsize, Ordering},
+};
 
-use tokio::{io::AsyncReadExt as _, sync::oneshot, time::timeout};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    sync::{Barrier, oneshot},
+    time::timeout,
+};
 use wasmbay::config::Settings;
 use wasmbay_tests::{
     client::{HANG, empty},
@@ -12,8 +19,34 @@ use wasmbay_tests::{
 
 /// Settings under which guests may reach servers on loopback.
 fn loopback() -> Settings {
-    let written = Settings::parse("private_networks = [\"127.0.0.1\"]", "wasmbay.toml").expect("networks");
-    Settings { private_networks: written.private_networks, ..settings() }
+    loopback_and("")
+}
+
+/// The same with further tables.
+fn loopback_and(more: &str) -> Settings {
+    let text = format!("private_networks = [\"127.0.0.1\"]\n{more}");
+    let written = Settings::parse(&text, "wasmbay.toml").expect("good settings");
+    Settings { private_networks: written.private_networks, outbound: written.outbound, ..settings() }
+}
+
+/// A server that answers nobody before `together` have asked, and the most that have waited at once.
+async fn patient(together: usize) -> (Upstream, Arc<AtomicUsize>) {
+    let (all, most) = (Arc::new(Barrier::new(together)), Arc::<AtomicUsize>::default());
+    let (seen_at_most, waiting) = (Arc::clone(&most), Arc::<AtomicUsize>::default());
+    let upstream = Upstream::scripted(move |_, mut stream, seen| {
+        let (all, most, waiting) = (Arc::clone(&all), Arc::clone(&seen_at_most), Arc::clone(&waiting));
+        async move {
+            while upstream::head(&mut stream, &seen).await.is_some() {
+                most.fetch_max(waiting.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                all.wait().await;
+                waiting.fetch_sub(1, Ordering::SeqCst);
+                if stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await.is_err() {
+                    return;
+                }
+            }
+        }
+    });
+    (upstream.await, most)
 }
 
 fn caller(name: &str, lane: &str, guest: &str, upstream: &Upstream) -> Plugin {
@@ -89,6 +122,36 @@ async fn calls_share_a_connection_and_are_counted_by_result() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn as_many_connections_are_kept_as_were_in_use_at_once() {
+    const AT_ONCE: usize = 16;
+    let (upstream, most) = patient(AT_ONCE).await;
+    let house = House::with(loopback(), &[caller("a", "io", "http02.wasm", &upstream)]).await;
+    let statuses = format!("[{}]", ["200"; AT_ONCE].join(","));
+    for _ in 0..3 {
+        let answer = house.get(&format!("/a/fan?n={AT_ONCE}&url={}", upstream.url())).await;
+        assert_eq!(answer.text(), statuses);
+    }
+    assert_eq!(most.load(Ordering::SeqCst), AT_ONCE);
+    assert_eq!((upstream.heads().len(), upstream.connections()), (3 * AT_ONCE, AT_ONCE));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_operator_says_how_many_calls_may_be_under_way() {
+    for (tables, at_once) in [("per_origin = 2", 2), ("requests = 4", 4), ("requests = 80\nper_origin = 80", 80)] {
+        let (upstream, most) = patient(at_once).await;
+        let settings = loopback_and(&format!("[outbound]\n{tables}\n"));
+        let house = House::with(settings, &[caller("a", "io", "http02.wasm", &upstream)]).await;
+        // No request of a plugin has more than sixteen at once.
+        let asked: Vec<_> = (0..10).map(|_| house.ask(&format!("/a/fan?n=16&url={}", upstream.url()))).collect();
+        for one in asked {
+            let answer = one.await.expect("no panic").expect("an answer");
+            assert_eq!(answer.text(), format!("[{}]", ["200"; 16].join(",")), "{tables}");
+        }
+        assert_eq!(most.load(Ordering::SeqCst), at_once, "{tables}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_call_ends_with_the_request_that_makes_it() {
     let (ended, end) = oneshot::channel();
     let ended = Arc::new(Mutex::new(Some(ended)));
@@ -118,4 +181,28 @@ async fn a_command_cannot_be_granted_calls() {
     let house = House::unchecked(loopback(), &[caller("a", "io", "cgi01.wasm", &upstream)]).await;
     let faults = house.faults();
     assert!(faults["a"].iter().any(|fault| fault.contains("grants.http: a CGI command cannot call out")), "{faults:?}");
+}
+
+/// The engine gives a task's id to the next one when its call is over, and the body of what it answered may still be on its way:
+/// the end of the one is not the other's.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_requests_in_one_instance_each_is_answered() {
+    const ROUNDS: usize = 150;
+    let upstream = Upstream::with_text("ok").await;
+    let shared = "[instances]\nmax_requests = 1000000\nmax_concurrent = 50";
+    let plugin = caller("a", "io", "http03.wasm", &upstream).with(shared);
+    let house = House::with(Settings { wasi_http_03: Some(true), ..loopback() }, &[plugin]).await;
+    let mut clients = tokio::task::JoinSet::new();
+    for _ in 0..20 {
+        let (mut connection, target) = (house.connect().await, format!("/a/fan?n=3&url={}", upstream.url()));
+        clients.spawn(async move {
+            for _ in 0..ROUNDS {
+                let answer = connection.get(&target).await.expect("an answer");
+                assert_eq!((answer.status.as_u16(), answer.text()), (200, "[200,200,200]"));
+            }
+        });
+    }
+    while let Some(client) = clients.join_next().await {
+        client.expect("each was answered");
+    }
 }

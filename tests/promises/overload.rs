@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use tokio::task::JoinHandle;
 use wasmbay::{
-    config::{Caps, JobQuota, KeyQuota, Settings, SqlQuota, Supplies, Tenant, TenantPlace},
+    config::{Caps, JobQuota, KeyQuota, OutboundQuota, Settings, SqlQuota, Supplies, Tenant, TenantPlace},
     host::Behind as _,
 };
 use wasmbay_tests::{
@@ -30,6 +30,7 @@ async fn house() -> House {
                 kv: KeyQuota::default(),
                 jobs: JobQuota::default(),
                 sql: SqlQuota::default(),
+                outbound: OutboundQuota::default(),
                 databases: Default::default(),
             },
         )

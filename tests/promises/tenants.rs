@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use http::Request;
 use wasmbay::{
-    config::{Caps, JobQuota, KeyQuota, Settings, SqlQuota, Supplies, Tenant, TenantPlace},
+    config::{Caps, JobQuota, KeyQuota, OutboundQuota, Settings, SqlQuota, Supplies, Tenant, TenantPlace},
     units::{ByteSize, Fuel},
 };
 use wasmbay_tests::{
@@ -25,6 +25,7 @@ fn tenant(name: &str, place: TenantPlace, caps: Caps) -> (String, Tenant) {
             kv: KeyQuota::default(),
             jobs: JobQuota::default(),
             sql: SqlQuota::default(),
+            outbound: OutboundQuota::default(),
             databases: Default::default(),
         },
     )

@@ -28,6 +28,6 @@ pub(crate) use names::{is_store, is_variable};
 pub use origins::{Origin, OriginPattern, Scheme};
 pub use schema::{checks_schema, manifest_schema, settings_schema};
 pub use settings::{
-    Caps, DEFAULT_TENANT, Database, DatabaseQuota, Flags, JobQuota, JobSettings, KeyQuota, SecretSource, Settings,
-    SqlQuota, Supplies, Tenant, TenantPlace, TlsFiles, TlsMode,
+    Caps, DEFAULT_TENANT, Database, DatabaseQuota, Flags, JobQuota, JobSettings, KeyQuota, OutboundQuota, SecretSource,
+    Settings, SqlQuota, Supplies, Tenant, TenantPlace, TlsFiles, TlsMode,
 };

@@ -5,6 +5,7 @@ mod defaults;
 mod jobs;
 mod keys;
 mod meant;
+mod outbound;
 mod sources;
 mod sql;
 mod supplies;
@@ -24,6 +25,7 @@ pub use databases::{Database, DatabaseQuota, TlsMode};
 use ipnet::IpNet;
 pub use jobs::{JobQuota, JobSettings};
 pub use keys::KeyQuota;
+pub use outbound::OutboundQuota;
 pub use sources::Flags;
 use sources::Variables;
 pub use sql::SqlQuota;
@@ -91,6 +93,8 @@ pub struct Settings {
     pub kv: KeyQuota,
     /// What the databases of a plain folder's plugins may hold and take; each named tenant has its own.
     pub sql: SqlQuota,
+    /// How many requests of a plain folder's plugins to other servers may be under way; each named tenant has its own.
+    pub outbound: OutboundQuota,
     /// The databases on servers that a plain folder's plugins may be granted; each named tenant has its own.
     pub databases: BTreeMap<String, Database>,
     /// How jobs run.
@@ -131,6 +135,7 @@ impl Default for Settings {
             supplies: Supplies::default(),
             kv: KeyQuota::default(),
             sql: SqlQuota::default(),
+            outbound: OutboundQuota::default(),
             databases: BTreeMap::new(),
             jobs: JobSettings::default(),
             job_quota: JobQuota::default(),
@@ -201,6 +206,7 @@ impl Settings {
             kv: self.kv,
             jobs: self.job_quota,
             sql: self.sql,
+            outbound: self.outbound,
             databases: self.databases.clone(),
         };
         BTreeMap::from([(DEFAULT_TENANT.to_owned(), everything)])
@@ -253,6 +259,8 @@ pub struct Tenant {
     pub jobs: JobQuota,
     /// What its databases may hold and take.
     pub sql: SqlQuota,
+    /// How many requests of its plugins to other servers may be under way.
+    pub outbound: OutboundQuota,
     /// Its databases on servers, by name; every other name is an SQLite file's.
     pub databases: BTreeMap<String, Database>,
 }

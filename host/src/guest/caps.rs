@@ -148,18 +148,6 @@ fn outbound_caps() -> Vec<Cap> {
             "a fan-out holds no more of what its tenant shares",
         ),
         cap(
-            "outbound requests of one tenant to one origin at once",
-            limits::PER_ORIGIN,
-            "it waits, within the time for its connection",
-            "a server that falls silent holds no more than this",
-        ),
-        cap(
-            "outbound requests of one tenant at once, and of several tenants half of what open files allow",
-            limits::PER_TENANT,
-            "it waits, within the time for its connection",
-            "what one tenant holds is never all there is",
-        ),
-        cap(
             "the wait for an outbound connection: a turn, the name, TCP and TLS",
             Interval(limits::CONNECT),
             "`DNS-timeout` or `connection-timeout`",

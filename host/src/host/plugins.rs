@@ -221,7 +221,7 @@ fn outbound(settings: &Settings) -> anyhow::Result<Outbound> {
         nameservers: &settings.nameservers,
         authorities: settings.outbound_authorities.as_deref(),
         connections: super::files::room(settings).upstream,
-        tenants: settings.tenants().len(),
+        quotas: settings.tenants().into_iter().map(|(name, tenant)| (name, tenant.outbound)).collect(),
     })
 }
 

@@ -4,7 +4,7 @@
 //! over [`VOID_SHARE`] from the median of the run's controls tells of the machine, not of the host. It is void, and
 //! measured again as long as the bound on attempts allows.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Instant};
 
 use serde::Serialize;
 
@@ -50,9 +50,21 @@ pub(crate) struct Wanted {
     pub(crate) rounds: usize,
     /// Off for a smoke test, whose figures nobody keeps.
     pub(crate) void_rule: bool,
+    /// From then on no void round is measured again: what is valid by then must do.
+    pub(crate) again_until: Option<Instant>,
 }
 
-/// Runs `round` until the wanted rounds are valid or twice as many were tried. The controls join `run_controls`.
+impl Wanted {
+    /// Whether there is to be another round after these.
+    fn more(&self, rounds: &[Round]) -> bool {
+        let valid = rounds.iter().filter(|round| !round.void).count();
+        let may_repeat = rounds.len() < self.rounds || self.again_until.is_none_or(|until| Instant::now() < until);
+        valid < self.rounds && rounds.len() < 2 * self.rounds && may_repeat
+    }
+}
+
+/// Runs `round` until the wanted rounds are valid, twice as many were tried, or as many were tried and patience is at its end.
+/// The controls join `run_controls`.
 ///
 /// # Errors
 ///
@@ -64,7 +76,7 @@ pub(crate) async fn run(
     mut round: impl AsyncFnMut(usize) -> anyhow::Result<Sample>,
 ) -> anyhow::Result<Vec<Round>> {
     let mut rounds: Vec<Round> = Vec::new();
-    while rounds.iter().filter(|round| !round.void).count() < wanted.rounds && rounds.len() < 2 * wanted.rounds {
+    while wanted.more(&rounds) {
         let before = control().await?;
         let sample = round(rounds.len()).await?;
         let controls = [before, control().await?];
@@ -102,7 +114,10 @@ mod tests {
     }
 
     async fn run_beside(controls: &[f64], void_rule: bool) -> anyhow::Result<Vec<Round>> {
-        let wanted = Wanted { rounds: 5, void_rule };
+        run_until(controls, Wanted { rounds: 5, void_rule, again_until: None }).await
+    }
+
+    async fn run_until(controls: &[f64], wanted: Wanted) -> anyhow::Result<Vec<Round>> {
         let (mut next, mut all) = (controls.iter().copied().cycle(), Vec::new());
         let control = async || next.next().ok_or_else(|| anyhow::anyhow!("the cycle ended"));
         run(wanted, &mut all, control, async |n| Ok(Sample::from([("value", n as f64)]))).await
@@ -130,6 +145,8 @@ mod tests {
     async fn attempts_are_bounded() -> anyhow::Result<()> {
         assert_eq!(rounds(&[100.0, 200.0]).await?.len(), 10);
         assert_eq!(run_beside(&[100.0, 200.0], false).await?.len(), 5);
+        let impatient = Wanted { rounds: 5, void_rule: true, again_until: Some(Instant::now()) };
+        assert_eq!(run_until(&[100.0, 200.0], impatient).await?.len(), 5);
         Ok(())
     }
 

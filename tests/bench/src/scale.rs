@@ -21,6 +21,12 @@ pub(crate) struct Scale {
     pub(crate) held_02: usize,
     /// Requests held by the 0.3 guest.
     pub(crate) held_03: usize,
+    /// Plugins of a host that is started again and again.
+    pub(crate) plugins: usize,
+    /// Plugins that a host knows and hardly ever runs.
+    pub(crate) known: usize,
+    /// How long a case may take before void rounds are no longer measured again; `None` is as long as it takes.
+    pub(crate) patience: Option<Duration>,
     /// Swaps in each block of the swap scenario; there are as many blocks as rounds.
     pub(crate) swaps: usize,
 }
@@ -36,7 +42,21 @@ impl Scale {
         control: Duration::from_secs(1),
         held_02: 5_000,
         held_03: 10_000,
+        plugins: 100,
+        known: 10_000,
+        patience: None,
         swaps: 200,
+    };
+
+    /// For many cases with several servers in each, which together are to be over in twenty minutes.
+    pub(crate) const BRIEF: Self = Self {
+        warmup: Duration::from_millis(400),
+        measure: Duration::from_millis(1_500),
+        control: Duration::from_millis(600),
+        held_02: 2_000,
+        held_03: 4_000,
+        patience: Some(Duration::from_secs(50)),
+        ..Self::FULL
     };
 
     /// Whether it is the size of a smoke test.
@@ -54,6 +74,9 @@ impl Scale {
         control: Duration::from_millis(300),
         held_02: 500,
         held_03: 1_000,
+        plugins: 10,
+        known: 300,
+        patience: None,
         swaps: 20,
     };
 }

@@ -11,14 +11,19 @@ use anyhow::Context;
 use crate::{kept::Kept, place::Place, steps::Steps, toolchain::Toolchain};
 
 /// Package, its features, target, and the name its component has among the guests.
-const BUILT: [(&str, &str, &str, &str); 9] = [
+const BUILT: [(&str, &str, &str, &str); 14] = [
     ("http02", "", "wasm32-wasip2", "http02.wasm"),
     ("http03", "", "wasm32-wasip2", "http03.wasm"),
     ("cgi", "", "wasm32-wasip1", "cgi01.wasm"),
     ("cgi", "", "wasm32-wasip2", "cgi02.wasm"),
+    ("io", "", "wasm32-wasip2", "io.wasm"),
     ("sdk", "", "wasm32-wasip2", "sdk02.wasm"),
     ("sdk", "compute", "wasm32-wasip2", "sdk02-compute.wasm"),
     ("sdk", "wasi03", "wasm32-wasip2", "sdk03.wasm"),
+    ("hello", "", "wasm32-wasip2", "hello.wasm"),
+    ("hello", "compute", "wasm32-wasip2", "hello-compute.wasm"),
+    ("hello", "grows", "wasm32-wasip2", "hello-grows.wasm"),
+    ("computing", "", "wasm32-wasip2", "computing.wasm"),
     ("spin02", "", "wasm32-wasip2", "spin02.wasm"),
     ("spin03", "", "wasm32-wasip2", "spin03.wasm"),
 ];

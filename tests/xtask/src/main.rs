@@ -4,6 +4,7 @@ mod command;
 mod databases;
 mod fuzz;
 mod guests;
+mod javascript;
 mod kept;
 mod languages;
 mod peers;

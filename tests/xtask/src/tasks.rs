@@ -13,7 +13,7 @@ use crate::{
     command::quoted,
     databases,
     fuzz::{self, Soak},
-    guests as test_guests,
+    guests as test_guests, javascript,
     kept::sources_of,
     languages, peers,
     place::Place,
@@ -124,8 +124,15 @@ pub(crate) fn bench(place: &Place, steps: &Steps, args: &[String]) -> anyhow::Re
     let built = Built::ensure(place, steps, &toolchain, false)?;
     steps.command("host and bench (as shipped)", &place.root, cargo(place).args(BUILD_DIST))?;
     let mut bench = Command::new(place.target.join("dist/wasmbay-bench"));
-    if args.first().is_some_and(|name| name == "languages") {
+    let scenario = args.first().map_or("", String::as_str);
+    if matches!(scenario, "io" | "languages" | "peers") {
         bench.env("WASMBAY_PEERS", peers::ensure(place, steps)?);
+    }
+    if scenario == "io" {
+        bench.env("WASMBAY_NATIVE", peers::native(place, steps)?);
+    }
+    if matches!(scenario, "io" | "peers") {
+        bench.env("WASMBAY_WASMTIME", peers::wasmtime(place, steps)?);
     }
     become_program(bench.args(args).envs(built.variables(place, "dist")).current_dir(&place.root))
 }
@@ -153,6 +160,7 @@ struct Built {
     readme: PathBuf,
     languages: PathBuf,
     python: PathBuf,
+    javascript: PathBuf,
     databases: PathBuf,
 }
 
@@ -163,18 +171,20 @@ impl Built {
         let plugins = plugins::build(place, steps, toolchain, Build::Shared(&languages))?;
         let readme = readme::build(place, steps, toolchain)?;
         let python = python::ensure(place, steps, soak)?;
+        let javascript = javascript::ensure(place, steps, &languages)?;
         let databases = databases::ensure(place, steps)?;
-        Ok(Self { guests, plugins, readme, languages, python, databases })
+        Ok(Self { guests, plugins, readme, languages, python, javascript, databases })
     }
 
     /// What tests and benches are told.
-    fn variables(self, place: &Place, profile: &str) -> [(&'static str, PathBuf); 7] {
+    fn variables(self, place: &Place, profile: &str) -> [(&'static str, PathBuf); 8] {
         [
             ("WASMBAY_GUESTS", self.guests),
             ("WASMBAY_PLUGINS", self.plugins),
             ("WASMBAY_README", self.readme),
             ("WASMBAY_LANGUAGES", self.languages),
             ("WASMBAY_PYTHON", self.python),
+            ("WASMBAY_JAVASCRIPT", self.javascript),
             ("WASMBAY_DATABASES", self.databases),
             ("WASMBAY_BIN", place.target.join(profile).join("wasmbay")),
         ]
@@ -185,7 +195,7 @@ impl Built {
 fn check_format(place: &Place, steps: &Steps) -> anyhow::Result<()> {
     steps.step("cargo fmt --check", |step| {
         let plugins = plugins::folders_of(&place.root.join("plugins"))?;
-        let own = ["", "tests/guests", "tests/fuzz/engine"].map(|folder| place.root.join(folder));
+        let own = ["", "tests/guests", "tests/bench/native", "tests/fuzz/engine"].map(|folder| place.root.join(folder));
         let folders = own.into_iter().chain([place.sdk()]).chain(plugins);
         for folder in folders.filter(|folder| folder.join("Cargo.toml").exists()) {
             step.run(&place.root, Command::new("cargo").args(["fmt", "--all", "--check"]).current_dir(folder))?;

@@ -39,7 +39,7 @@ impl Toolchain {
     ///
     /// Neither rustup nor Debian's archive has the targets: what was tried, and what to do by hand.
     pub(crate) fn ensure(place: &Place, steps: &Steps) -> anyhow::Result<Self> {
-        let rustc = output_of(Command::new("rustc").arg("-vV"))?;
+        let rustc = rustc_version()?;
         let sysroot = PathBuf::from(output_of(Command::new("rustc").args(["--print", "sysroot"]))?.trim());
         let usual = || Ok(Self { key: key(&[&rustc]), private: None });
         let forced = env::var_os("WASMBAY_TOOLCHAIN").is_some_and(|choice| choice == "private");
@@ -77,6 +77,15 @@ impl Toolchain {
         }
         command
     }
+}
+
+/// All that rustc says of its version.
+///
+/// # Errors
+///
+/// No rustc.
+pub(crate) fn rustc_version() -> anyhow::Result<String> {
+    output_of(Command::new("rustc").arg("-vV"))
 }
 
 fn output_of(command: &mut Command) -> anyhow::Result<String> {

@@ -21,18 +21,6 @@ pub const SHORTEST: Duration = Duration::from_millis(1);
 /// The largest body of a response, in bytes.
 pub const MOST_RECEIVED: u64 = 256 << 20;
 
-/// Requests of one tenant to one origin at once, which is also the most connections there.
-pub const PER_ORIGIN: usize = 64;
-
-/// Requests of one tenant at once.
-pub const PER_TENANT: usize = 256;
-
-/// Connections of one tenant to one origin that are kept for the next request.
-pub const IDLE_PER_ORIGIN: usize = 8;
-
-/// Connections of one tenant that are kept for the next request, while open files allow that.
-pub const IDLE_PER_TENANT: usize = 64;
-
 /// How long a connection is kept without a request. Shorter than most servers keep it, who would close it just as the
 /// next request is sent.
 pub const IDLE_FOR: Duration = Duration::from_secs(20);

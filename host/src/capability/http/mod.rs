@@ -18,7 +18,7 @@ mod trouble;
 mod wire;
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     net::SocketAddr,
     path::Path,
     sync::{Arc, Mutex, PoisonError, Weak},
@@ -55,7 +55,7 @@ pub use self::{
 use super::{Caller, Ways, hops, jobs, trace::TRACEPARENT};
 use crate::{
     body::Body,
-    config::{Origin, OriginPattern},
+    config::{Origin, OriginPattern, OutboundQuota},
 };
 
 /// A response's body; an error in it is why it broke off.
@@ -79,8 +79,8 @@ pub struct OutboundSettings<'s> {
     pub authorities: Option<&'s Path>,
     /// Connections that may be open at once, kept ones included.
     pub connections: usize,
-    /// How many tenants share them.
-    pub tenants: usize,
+    /// The tenants that share them, and what each may have under way.
+    pub quotas: BTreeMap<String, OutboundQuota>,
 }
 
 struct Inner {
@@ -89,7 +89,9 @@ struct Inner {
     tls: Tls,
     /// Requests under way in the whole host.
     gate: Arc<Semaphore>,
-    share: Share,
+    /// Connections that may be open at once.
+    connections: usize,
+    quotas: BTreeMap<String, OutboundQuota>,
     tenants: Mutex<HashMap<Arc<str>, Arc<Tenant>>>,
 }
 
@@ -103,13 +105,14 @@ impl Outbound {
     /// # Panics
     /// Outside a tokio runtime.
     pub fn new(settings: &OutboundSettings<'_>) -> anyhow::Result<Self> {
-        let OutboundSettings { private_networks, nameservers, authorities, connections, tenants } = settings;
+        let OutboundSettings { private_networks, nameservers, authorities, connections, quotas } = settings;
         let inner = Arc::new(Inner {
             addresses: Addresses::new(private_networks.to_vec()),
             servers: Servers::new(nameservers),
             tls: Tls::new(*authorities)?,
             gate: Arc::new(Semaphore::new((connections / 2).clamp(1, Semaphore::MAX_PERMITS))),
-            share: Share::of(connections / 2, connections / 4, *tenants),
+            connections: *connections,
+            quotas: quotas.clone(),
             tenants: Mutex::default(),
         });
         tokio::spawn(sweep(Arc::downgrade(&inner)));
@@ -132,9 +135,13 @@ impl Outbound {
     }
 
     fn tenant(&self, name: &Arc<str>) -> Arc<Tenant> {
-        let Inner { addresses, servers, tls, share, tenants, .. } = &*self.0;
+        let Inner { addresses, servers, tls, connections, quotas, tenants, .. } = &*self.0;
         let mut tenants = tenants.lock().unwrap_or_else(PoisonError::into_inner);
-        let make = || Arc::new(Tenant::new(addresses.clone(), servers.clone(), tls.for_tenant(), *share));
+        let make = || {
+            let quota = quotas.get(&**name).copied().unwrap_or_default();
+            let share = Share::of(connections / 2, connections / 4, quotas.len(), quota);
+            Arc::new(Tenant::new(addresses.clone(), servers.clone(), tls.for_tenant(), share))
+        };
         Arc::clone(tenants.entry(Arc::clone(name)).or_insert_with(make))
     }
 

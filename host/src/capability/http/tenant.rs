@@ -17,14 +17,14 @@ use super::{
     Allowance, Trouble,
     addresses::Addresses,
     leaving::Leaving,
-    limits::{IDLE_PER_TENANT, PER_ORIGIN, PER_TENANT, SHORTEST},
+    limits::SHORTEST,
     names::{Names, Servers},
     pool::Pool,
     tls,
     trouble::NameTrouble,
     wire::{HeadBudget, Line, dial},
 };
-use crate::config::Origin;
+use crate::config::{Origin, OutboundQuota};
 
 /// Origins whose gates are remembered at once before those that nobody waits at are forgotten.
 const GATES: usize = 1024;
@@ -38,6 +38,7 @@ pub(super) struct Tenant {
     names: Names,
     tls: tls::Client,
     pub(super) pool: Pool,
+    share: Share,
     gate: Arc<Semaphore>,
     gates: Mutex<HashMap<Origin, Arc<Semaphore>>>,
 }
@@ -47,18 +48,22 @@ pub(super) struct Tenant {
 pub(super) struct Share {
     /// Requests at once.
     at_once: usize,
+    /// Of these, to one origin.
+    per_origin: usize,
     /// Connections kept between them.
     idle: usize,
 }
 
 impl Share {
-    /// Of so many requests at once and connections kept, shared by so many tenants.
+    /// Of so many requests at once and connections kept, shared by so many tenants, of which this one may have its quota.
     ///
     /// One alone may have all; of several none may have more than half, so that what one does not leave to the others
-    /// is never all there is.
-    pub(super) fn of(at_once: usize, idle: usize, tenants: usize) -> Self {
+    /// is never all there is. As many connections are kept as may be in use: each was, not long ago.
+    pub(super) fn of(at_once: usize, idle: usize, tenants: usize, quota: OutboundQuota) -> Self {
         let most = if tenants > 1 { at_once / 2 } else { at_once };
-        Self { at_once: most.clamp(1, PER_TENANT), idle: (idle / tenants.max(1)).clamp(1, IDLE_PER_TENANT) }
+        let OutboundQuota { requests, per_origin } = quota;
+        let at_once = most.clamp(1, requests as usize);
+        Self { at_once, per_origin: at_once.min(per_origin as usize), idle: (idle / tenants.max(1)).clamp(1, at_once) }
     }
 }
 
@@ -77,6 +82,7 @@ impl Tenant {
             names: Names::new(servers),
             tls,
             pool: Pool::new(share.idle),
+            share,
             gate: Arc::new(Semaphore::new(share.at_once)),
             gates: Mutex::default(),
         }
@@ -98,7 +104,8 @@ impl Tenant {
             // Whoever passed or waits holds a clone.
             gates.retain(|_, gate| Arc::strong_count(gate) > 1);
         }
-        Arc::clone(gates.entry(origin.clone()).or_insert_with(|| Arc::new(Semaphore::new(PER_ORIGIN))))
+        let make = || Arc::new(Semaphore::new(self.share.per_origin));
+        Arc::clone(gates.entry(origin.clone()).or_insert_with(make))
     }
 
     /// A new connection to a checked address of the origin.
@@ -151,9 +158,14 @@ mod tests {
 
     #[test]
     fn no_tenant_has_all_seats_but_one_that_is_alone() {
-        assert_eq!(Share::of(64, 32, 1), Share { at_once: 64, idle: 32 });
-        assert_eq!(Share::of(64, 32, 2), Share { at_once: 32, idle: 16 });
-        assert_eq!(Share::of(4096, 2048, 2), Share { at_once: PER_TENANT, idle: IDLE_PER_TENANT });
-        assert_eq!(Share::of(1, 0, 9), Share { at_once: 1, idle: 1 });
+        let quota = OutboundQuota { requests: 256, per_origin: 48 };
+        let of = |at_once, idle, tenants| {
+            let Share { at_once, per_origin, idle } = Share::of(at_once, idle, tenants, quota);
+            (at_once, per_origin, idle)
+        };
+        assert_eq!(of(64, 32, 1), (64, 48, 32));
+        assert_eq!(of(64, 32, 2), (32, 32, 16));
+        assert_eq!(of(4096, 2048, 2), (256, 48, 256));
+        assert_eq!(of(1, 0, 9), (1, 1, 1));
     }
 }

@@ -86,6 +86,9 @@ fn the_page_of_limits_is_what_the_code_says() {
     page += &table(["key", "what", "default"], quotas(&settings, "jobs"));
     page += "\nOf SQL databases, in `[sql]` and `[tenant.NAME.sql]` likewise (`docs/sql.md`):\n\n";
     page += &table(["key", "what", "default"], quotas(&settings, "sql"));
+    page += "\nOf requests to other servers, in `[outbound]` and `[tenant.NAME.outbound]` likewise; what is past it waits, within the time \
+             for its connection (`docs/outbound.md`):\n\n";
+    page += &table(["key", "what", "default"], quotas(&settings, "outbound"));
     page += "\nOf one database on a server, in `[databases.NAME]` and `[tenant.T.databases.NAME]` (`docs/postgres.md`):\n\n";
     page += &table(["key", "what", "default"], databases(&settings));
     page += "\n## What neither sets\n\nFigures that no honest guest meets.\n\n";

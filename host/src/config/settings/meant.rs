@@ -117,6 +117,7 @@ impl Written {
         let kv = self.kv.unwrap_or_default().meant(faults, "kv", default.kv);
         let (jobs, job_quota) = self.jobs.unwrap_or_default().meant(faults);
         let sql = self.sql.unwrap_or_default().meant(faults, "sql", default.sql);
+        let outbound = self.outbound.unwrap_or_default().meant(faults, "outbound", default.outbound);
         let mut supplies = supplies::meant(faults, "", self.config, self.secrets);
         let databases = self.databases.meant(faults, "", &mut supplies, sql);
         Settings {
@@ -141,9 +142,10 @@ impl Written {
             nameservers: values(self.nameservers),
             outbound_authorities: self.outbound_authorities.map(|file| file.value),
             tls: self.tls.and_then(|tls| tls_files(faults, tls)),
-            tenants: tenants::meant(faults, self.tenant, (kv, sql, job_quota)),
+            tenants: tenants::meant(faults, self.tenant, (kv, sql, job_quota, outbound)),
             kv,
             sql,
+            outbound,
             jobs,
             job_quota,
             state: None,

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    Caps, JobQuota, KeyQuota, SqlQuota, Tenant, TenantPlace, defaults, supplies,
+    Caps, JobQuota, KeyQuota, OutboundQuota, SqlQuota, Tenant, TenantPlace, defaults, supplies,
     written::{WrittenCaps, WrittenTenant},
 };
 use crate::config::{
@@ -18,8 +18,8 @@ use crate::config::{
 /// Shares are compared by division; past this the smaller one would round to nothing.
 const MAX_WEIGHT: u32 = 1000;
 
-/// Of keys, of databases and of jobs.
-type Quotas = (KeyQuota, SqlQuota, JobQuota);
+/// Of keys, of databases, of jobs and of requests to other servers.
+type Quotas = (KeyQuota, SqlQuota, JobQuota, OutboundQuota);
 
 /// Checks every tenant, then each against those before it. The quotas are what holds where one says nothing.
 pub(super) fn meant(
@@ -40,7 +40,7 @@ pub(super) fn meant(
     tenants
 }
 
-fn one(faults: &mut Faults, key: &str, written: WrittenTenant, (kv, sql, jobs): Quotas) -> Option<Tenant> {
+fn one(faults: &mut Faults, key: &str, written: WrittenTenant, (kv, sql, jobs, outbound): Quotas) -> Option<Tenant> {
     let weight = written
         .weight
         .map_or(defaults::WEIGHT, |weight| checks::within(faults, &format!("{key}.weight"), (1, MAX_WEIGHT), &weight));
@@ -49,6 +49,7 @@ fn one(faults: &mut Faults, key: &str, written: WrittenTenant, (kv, sql, jobs): 
     let kv = written.kv.unwrap_or_default().meant(faults, &format!("{key}.kv"), kv);
     let jobs = written.jobs.unwrap_or_default().meant(faults, &format!("{key}.jobs"), jobs);
     let sql = written.sql.unwrap_or_default().meant(faults, &format!("{key}.sql"), sql);
+    let outbound = written.outbound.unwrap_or_default().meant(faults, &format!("{key}.outbound"), outbound);
     let databases = written.databases.meant(faults, &format!("{key}."), &mut supplies, sql);
     let place = match (written.hosts, written.prefix) {
         (Some(hosts), None) => TenantPlace::Hosts(hosts_of(faults, key, hosts)),
@@ -66,7 +67,7 @@ fn one(faults: &mut Faults, key: &str, written: WrittenTenant, (kv, sql, jobs): 
     };
     let folder = written.folder?;
     let folder = faults.keep(&folder.place, &format!("{key}.folder"), names::below(&folder.value))?;
-    Some(Tenant { folder, place, weight, caps, supplies, kv, sql, databases, jobs })
+    Some(Tenant { folder, place, weight, caps, supplies, kv, sql, databases, jobs, outbound })
 }
 
 fn hosts_of(faults: &mut Faults, key: &str, written: At<Vec<At<String>>>) -> Vec<String> {

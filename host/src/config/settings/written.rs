@@ -12,6 +12,7 @@ use super::{
     defaults,
     jobs::{WrittenJobs, WrittenTenantJobs},
     keys::WrittenKeys,
+    outbound::WrittenOutbound,
     sql::WrittenSql,
     supplies::{WrittenConfig, WrittenSecrets, WrittenSource},
 };
@@ -114,6 +115,8 @@ pub(in crate::config) struct Written {
     pub(super) jobs: Option<WrittenJobs>,
     /// What the databases that `grants.sql` names may hold, and what a statement may take.
     pub(super) sql: Option<WrittenSql>,
+    /// How many requests to other servers, which `grants.http` names, may be under way.
+    pub(super) outbound: Option<WrittenOutbound>,
     /// Who owns plugins: each tenant has a folder, and host names or a path prefix.
     #[schemars(with = "Option<BTreeMap<String, WrittenTenant>>")]
     pub(super) tenant: Vec<(At<String>, WrittenTenant)>,
@@ -169,6 +172,8 @@ pub(super) struct WrittenTenant {
     pub(super) jobs: Option<WrittenTenantJobs>,
     /// What its databases may hold and take; what is not said is as in the host's own `[sql]`.
     pub(super) sql: Option<WrittenSql>,
+    /// How many requests of its plugins to other servers may be under way; what is not said is as in the host's own `[outbound]`.
+    pub(super) outbound: Option<WrittenOutbound>,
     /// For each plugin, values of variables that its manifest grants it as texts.
     #[schemars(with = "Option<BTreeMap<String, BTreeMap<String, String>>>")]
     pub(super) config: WrittenConfig,
@@ -227,6 +232,7 @@ impl Written {
             kv: top.table(faults, "kv").map(|kv| WrittenKeys::read(kv, faults)),
             jobs: top.table(faults, "jobs").map(|jobs| WrittenJobs::read(jobs, faults)),
             sql: top.table(faults, "sql").map(|sql| WrittenSql::read(sql, faults)),
+            outbound: top.table(faults, "outbound").map(|outbound| WrittenOutbound::read(outbound, faults)),
             config: WrittenConfig::read(&mut top, faults),
             secrets: WrittenSecrets::read(&mut top, faults),
             databases: WrittenDatabases::read(&mut top, faults),
@@ -270,6 +276,7 @@ impl WrittenTenant {
             kv: table.table(faults, "kv").map(|kv| WrittenKeys::read(kv, faults)),
             jobs: table.table(faults, "jobs").map(|jobs| WrittenTenantJobs::read(jobs, faults)),
             sql: table.table(faults, "sql").map(|sql| WrittenSql::read(sql, faults)),
+            outbound: table.table(faults, "outbound").map(|outbound| WrittenOutbound::read(outbound, faults)),
             config: WrittenConfig::read(&mut table, faults),
             secrets: WrittenSecrets::read(&mut table, faults),
             databases: WrittenDatabases::read(&mut table, faults),

@@ -30,6 +30,9 @@ struct Book {
 }
 
 struct Entry {
+    /// Tells it from every other: the engine uses a task's id again as soon as its call is over, while the body of what it
+    /// answered may still be on its way.
+    number: u64,
     task: GuestTaskId,
     errand: Arc<Errand>,
     verdict: Arc<Verdict>,
@@ -42,16 +45,16 @@ impl Ledger {
     }
 
     /// A request has come in.
-    pub(super) fn open(&self, task: GuestTaskId, errand: Arc<Errand>, verdict: Arc<Verdict>) {
+    pub(super) fn open(&self, number: u64, task: GuestTaskId, errand: Arc<Errand>, verdict: Arc<Verdict>) {
         let mut book = self.lock();
-        book.entries.push(Entry { task, errand, verdict, used: Duration::ZERO });
+        book.entries.push(Entry { number, task, errand, verdict, used: Duration::ZERO });
         self.reassign(&book);
     }
 
     /// A request is over.
-    pub(super) fn close(&self, task: GuestTaskId) {
+    pub(super) fn close(&self, number: u64) {
         let mut book = self.lock();
-        book.entries.retain(|entry| entry.task != task);
+        book.entries.retain(|entry| entry.number != number);
         self.reassign(&book);
     }
 
@@ -61,7 +64,8 @@ impl Ledger {
         let mut book = self.lock();
         let used = total.saturating_sub(book.charged);
         book.charged = total.max(book.charged);
-        match book.entries.iter_mut().find(|entry| Some(entry.task) == running) {
+        // Of several with one id the last one's call runs.
+        match book.entries.iter_mut().rev().find(|entry| Some(entry.task) == running) {
             Some(entry) => entry.charge(used),
             None => {
                 let share = used / u32::try_from(book.entries.len()).unwrap_or(u32::MAX).max(1);
@@ -72,7 +76,7 @@ impl Ledger {
     }
 
     /// The instance has ended: everybody still in it fails, those over their budget for their own reason.
-    pub(super) fn fail_all(&self, culprit: &Failure, neighbour: &Failure) -> Vec<(GuestTaskId, Failure)> {
+    pub(super) fn fail_all(&self, culprit: &Failure, neighbour: &Failure) -> Vec<(u64, Failure)> {
         let entries = std::mem::take(&mut self.lock().entries);
         let anyone_over = entries.iter().any(Entry::is_over);
         entries
@@ -81,7 +85,7 @@ impl Ledger {
                 let own = !anyone_over || entry.is_over();
                 let failure = if own { culprit } else { neighbour }.clone();
                 entry.verdict.fail(failure.clone());
-                (entry.task, failure)
+                (entry.number, failure)
             })
             .collect()
     }

@@ -7,10 +7,7 @@ use tokio::{
     sync::{mpsc, oneshot},
     time,
 };
-use wasmtime::{
-    Store, StoreContextMut, UpdateDeadline,
-    component::{Accessor, GuestTaskId},
-};
+use wasmtime::{Store, StoreContextMut, UpdateDeadline, component::Accessor};
 use wasmtime_wasi_http::p3::bindings::Service;
 
 use super::{Room, Seats, Ticket, ledger::Ledger};
@@ -71,7 +68,8 @@ struct Worker {
     after_response: Duration,
 }
 
-type Waiting = HashMap<GuestTaskId, oneshot::Sender<Result<(), Failure>>>;
+/// By the requests' numbers in the ledger.
+type Waiting = HashMap<u64, oneshot::Sender<Result<(), Failure>>>;
 
 impl Worker {
     async fn work(self, plugin: Arc<Loaded>, mut tickets: mpsc::UnboundedReceiver<Ticket>) {
@@ -89,8 +87,8 @@ impl Worker {
             let own = outcome::failure(&error, Some(&store.data().limiter));
             let neighbour = outcome::failure(&Ended::Neighbour.into(), None);
             // Before the store goes: bodies ask for their verdict when it does.
-            for (task, failure) in self.ledger.fail_all(&own, &neighbour) {
-                if let Some(done) = waiting.remove(&task) {
+            for (number, failure) in self.ledger.fail_all(&own, &neighbour) {
+                if let Some(done) = waiting.remove(&number) {
                     let _ = done.send(Err(failure));
                 }
             }
@@ -141,15 +139,15 @@ impl Worker {
         waiting: &mut Waiting,
     ) -> wasmtime::Result<()> {
         let mut running = FuturesUnordered::new();
-        let mut open = true;
+        let (mut open, mut numbers) = (true, 0..);
         while !(self.room.is_over() || !open && running.is_empty()) {
             let idle = running.is_empty() && open;
             tokio::select! {
                 biased;
                 Some(ended) = running.next(), if !running.is_empty() => {
-                    let task = ended?;
-                    self.ledger.close(task);
-                    if let Some(done) = waiting.remove(&task) {
+                    let number = ended?;
+                    self.ledger.close(number);
+                    if let Some(done) = waiting.remove(&number) {
                         // Whoever waited may have left; its seat has told the room.
                         let _ = done.send(Ok(()));
                     }
@@ -160,16 +158,16 @@ impl Worker {
                 ticket = tickets.recv(), if open => match ticket {
                     Some(Ticket { job: Job { errand, request, head }, verdict, done }) => {
                         let started = Started::new(accessor, service, request)?;
-                        let task = started.task();
+                        let number: u64 = numbers.next().expect("there is no end to them");
                         let most = errand.caller.limits().response_body.0;
-                        self.ledger.open(task, errand, Arc::clone(&verdict));
-                        waiting.insert(task, done);
+                        self.ledger.open(number, started.task(), errand, Arc::clone(&verdict));
+                        waiting.insert(number, done);
                         let (deliver, delivered) = Deliver::watched(head, most, &verdict);
                         running.push(async move {
                             started.finish(accessor, service, deliver).await?;
                             // The body's end, or its reader's; either way nobody waits for this request any more.
                             let _ = delivered.await;
-                            Ok::<_, wasmtime::Error>(task)
+                            Ok::<_, wasmtime::Error>(number)
                         });
                     }
                     None => open = false,

@@ -79,8 +79,11 @@ impl Client<'_> {
             return Err(Trouble::Other(format!("{MOST_OPEN} databases are open, and no more may be: drop some")));
         }
         let connection = way(&self.granted.databases, &self.granted.plugin, database, open).map_err(|denied| {
-            errand.queried("denied");
-            errand.tell("denied", &denied);
+            // Asking in another way than the database is kept is how a guest finds out; it is told, and nobody else.
+            if !matches!(denied, Denied::OtherEngine { .. }) {
+                errand.queried("denied");
+                errand.tell("denied", &denied);
+            }
             Trouble::Denied(denied)
         })?;
         self.table.push(connection).map_err(|error| Trouble::Other(error.to_string()))

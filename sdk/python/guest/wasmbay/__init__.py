@@ -10,6 +10,7 @@ Each of these is granted by a line of plugin.toml; where it is missing the error
 """
 
 from .calls import Answer, Enqueued, JobRefused, call_plugin, enqueue
-from .state import Database, Row, Store, StateError, variable
+from .databases import Database, Row
+from .state import Store, StateError, variable
 
 __all__ = ["Answer", "Database", "Enqueued", "JobRefused", "Row", "StateError", "Store", "call_plugin", "enqueue", "variable"]

@@ -4,6 +4,8 @@
 mod errors;
 #[cfg(not(target_family = "wasm"))]
 pub(crate) mod native;
+#[cfg(all(target_family = "wasm", feature = "sql"))]
+mod sql;
 #[cfg(all(target_family = "wasm", not(feature = "wasi03")))]
 mod wasi02;
 #[cfg(all(target_family = "wasm", feature = "wasi03"))]

@@ -1,5 +1,7 @@
 //! A wasi:http 0.2 guest, on `wstd`.
 
+#[cfg(feature = "sql")]
+mod sql;
 pub(crate) mod state;
 
 use std::{future::poll_fn, pin::Pin, rc::Rc, time::Duration};

@@ -1,5 +1,7 @@
 //! A wasi:http 0.3 guest: one instance may serve many requests at once, each with a scope of its own.
 
+#[cfg(feature = "sql")]
+mod sql;
 pub(crate) mod state;
 
 use std::{

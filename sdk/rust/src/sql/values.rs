@@ -1,4 +1,4 @@
-//! Values of SQLite's, and what can be one.
+//! Values of a database's, and what can be one.
 
 /// A value.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,4 +1,4 @@
-//! `lanes` and `swap`: runs a scenario, prints it, keeps it.
+//! Runs a scenario, prints it, keeps it.
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -42,7 +42,7 @@ pub(crate) struct Options {
     /// The folder of example plugins, built
     #[arg(long, env = "WASMBAY_PLUGINS", value_name = "DIR")]
     plugins: PathBuf,
-    /// The folder of fetched toolchains; `languages` needs it and the two below
+    /// The folder of fetched toolchains; `languages`, `peers` and `io` need it and the two below
     #[arg(long, env = "WASMBAY_LANGUAGES", value_name = "DIR")]
     languages: Option<PathBuf>,
     /// The folder of Python applications for tests
@@ -51,6 +51,12 @@ pub(crate) struct Options {
     /// The folder of servers to measure beside
     #[arg(long, env = "WASMBAY_PEERS", value_name = "DIR")]
     peers: Option<PathBuf>,
+    /// The program wasmtime, of the version that the host is made with; `peers` and `io` need it
+    #[arg(long, env = "WASMBAY_WASMTIME", value_name = "FILE")]
+    wasmtime: Option<PathBuf>,
+    /// The bench's server in hyper and sqlx; `io` needs it
+    #[arg(long, env = "WASMBAY_NATIVE", value_name = "FILE")]
+    native: Option<PathBuf>,
 }
 
 /// The cases of a scenario, for its help.
@@ -73,8 +79,9 @@ pub(crate) fn run(scenario: Scenario, options: &Options) -> anyhow::Result<ExitC
         _ => None,
     };
     let (host, guests, plugins) = (options.host.clone(), options.guests.clone(), options.plugins.clone());
-    let places = Places { host, guests, plugins, languages };
-    let mut scale = if options.quick { Scale::QUICK } else { Scale::FULL };
+    let (wasmtime, native) = (options.wasmtime.clone(), options.native.clone());
+    let places = Places { host, guests, plugins, languages, wasmtime, native };
+    let mut scale = if options.quick { Scale::QUICK } else { scenario.scale() };
     scale.rounds = options.rounds.map_or(scale.rounds, usize::from);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let document = runtime.block_on(async {

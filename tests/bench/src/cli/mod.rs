@@ -43,9 +43,15 @@ enum Command {
     /// Each language's plugin: built, fresh and reused, beside FastAPI under uvicorn and workerd
     #[command(after_help = measure::cases(Scenario::Languages))]
     Languages(measure::Options),
+    /// The same guests beside `wasmtime serve`, native hyper, workerd and FastAPI; bodies, memory, computing, starting
+    #[command(after_help = measure::cases(Scenario::Peers))]
+    Peers(measure::Options),
+    /// Calls and queries awaited at once, beside FastAPI and native code; a client that keeps its connections
+    #[command(after_help = measure::cases(Scenario::Io))]
+    Io(measure::Options),
     /// Send load to one address and print what came of it as JSON
     Load(load::Options),
-    /// Serve /hello, /clock?ms=, /primes/blocking?n= and /primes/pool?n= natively, without a sandbox
+    /// Serve /hello, /clock?ms=, /echo, /sink, /big, /work/KIND?n=, /primes/blocking?n= and /primes/pool?n= natively, without a sandbox
     Control {
         /// Where to listen; the address taken is printed as `ready listen=ADDRESS`
         #[arg(long, default_value = "127.0.0.1:0")]
@@ -68,6 +74,8 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
         Command::Swap(options) => measure::run(Scenario::Swap, &options),
         Command::Hostile(options) => measure::run(Scenario::Hostile, &options),
         Command::Languages(options) => measure::run(Scenario::Languages, &options),
+        Command::Peers(options) => measure::run(Scenario::Peers, &options),
+        Command::Io(options) => measure::run(Scenario::Io, &options),
         Command::Load(options) => load::run(&options).map(|()| ExitCode::SUCCESS),
         Command::Control { listen, nice } => control::serve(listen, nice).map(|()| ExitCode::SUCCESS),
     }
@@ -91,7 +99,9 @@ mod tests {
     fn the_command_line_is_sound_and_teaches() {
         Arguments::command().debug_assert();
         let help = Arguments::command().render_long_help().to_string();
-        for word in ["lanes", "swap", "hostile", "languages", "load", "control", "Examples:", "Exit code"] {
+        let words =
+            ["lanes", "swap", "hostile", "languages", "peers", "io", "load", "control", "Examples:", "Exit code"];
+        for word in words {
             assert!(help.contains(word), "{word} is missing from:\n{help}");
         }
     }

@@ -10,7 +10,7 @@ use std::{convert::Infallible, net::SocketAddr, num::NonZero, sync::Arc, time::D
 use anyhow::Context as _;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
-use http_body_util::Full;
+use http_body_util::{BodyExt as _, Either, Full};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
@@ -20,6 +20,9 @@ use primes::count_primes;
 
 /// Body of `/hello`.
 pub(crate) const HELLO: &str = "hello from native\n";
+
+/// Body of `/big`.
+static BIG: [u8; 1 << 20] = [b'b'; 1 << 20];
 
 /// Serves until killed. Prints `ready listen=ADDRESS` once it accepts.
 ///
@@ -49,22 +52,52 @@ async fn connection(stream: TcpStream, pool: Arc<Pool>) {
     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
-async fn answer(request: Request<Incoming>, pool: Arc<Pool>) -> Result<Response<Full<Bytes>>, Infallible> {
-    let number = |name| number(request.uri().query().unwrap_or_default(), name);
-    let body = match (request.uri().path(), number("ms"), number("n")) {
-        ("/hello", ..) => Some(HELLO.to_owned()),
-        ("/clock", Some(ms), _) => {
-            tokio::time::sleep(Duration::from_millis(ms)).await;
-            Some(format!("waited {ms} ms\n"))
-        }
-        ("/primes/blocking", _, Some(n)) => tokio::task::spawn_blocking(move || count_primes(n)).await.ok().map(line),
-        ("/primes/pool", _, Some(n)) => pool.run(move || count_primes(n)).await.map(line),
-        _ => None,
-    };
-    let (status, body) = body.map_or((StatusCode::NOT_FOUND, String::new()), |body| (StatusCode::OK, body));
-    let mut response = Response::new(Full::new(Bytes::from(body)));
+/// Bytes as they are, or a request's body sent back.
+type Answer = Either<Full<Bytes>, Incoming>;
+
+async fn answer(request: Request<Incoming>, pool: Arc<Pool>) -> Result<Response<Answer>, Infallible> {
+    if request.uri().path() == "/echo" {
+        return Ok(Response::new(Either::Right(request.into_body())));
+    }
+    let body = body(request, pool).await;
+    let (status, body) = body.map_or((StatusCode::NOT_FOUND, Bytes::new()), |body| (StatusCode::OK, body));
+    let mut response = Response::new(Either::Left(Full::new(body)));
     *response.status_mut() = status;
     Ok(response)
+}
+
+async fn body(request: Request<Incoming>, pool: Arc<Pool>) -> Option<Bytes> {
+    let number = |name| number(request.uri().query().unwrap_or_default(), name);
+    let text = match (request.uri().path(), number("ms"), number("n")) {
+        ("/hello", ..) => return Some(Bytes::from_static(HELLO.as_bytes())),
+        ("/big", ..) => return Some(Bytes::from_static(&BIG)),
+        ("/clock", Some(ms), _) => {
+            tokio::time::sleep(Duration::from_millis(ms)).await;
+            format!("waited {ms} ms\n")
+        }
+        ("/primes/blocking", _, Some(n)) => line(tokio::task::spawn_blocking(move || count_primes(n)).await.ok()?),
+        ("/primes/pool", _, Some(n)) => line(pool.run(move || count_primes(n)).await?),
+        ("/sink", ..) => line(length(request.into_body()).await?),
+        (path, ..) if path.starts_with("/work/") => {
+            let target = request.uri().path_and_query()?.as_str().to_owned();
+            let work = move || {
+                let (kind, n) = work::asked(&target);
+                work::run(kind, n)
+            };
+            line(tokio::task::spawn_blocking(work).await.ok()??)
+        }
+        _ => return None,
+    };
+    Some(Bytes::from(text))
+}
+
+/// How long a body is; `None` when it breaks off.
+async fn length(mut body: Incoming) -> Option<u64> {
+    let mut length = 0;
+    while let Some(frame) = body.frame().await {
+        length += frame.ok()?.data_ref().map_or(0, |data| data.len() as u64);
+    }
+    Some(length)
 }
 
 fn line(count: u64) -> String {

@@ -5,7 +5,10 @@ use std::{fmt, io, net::SocketAddr, time::Duration};
 use serde::{Deserialize, Serialize};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    net::{
+        TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
 };
 
 use super::{
@@ -67,9 +70,18 @@ pub(crate) struct Reply {
     pub(crate) close: bool,
 }
 
+/// A request up to this size fits in what the kernel keeps of a socket: it is sent before its reply is read.
+const AT_ONCE: usize = 16 << 10;
+
 /// A connection on which requests follow one another.
 pub(crate) struct Connection {
-    stream: TcpStream,
+    requests: OwnedWriteHalf,
+    replies: Replies,
+}
+
+/// What comes back.
+struct Replies {
+    stream: OwnedReadHalf,
     /// Bytes received and not yet understood.
     pending: Vec<u8>,
     body: Vec<u8>,
@@ -80,12 +92,29 @@ impl Connection {
     pub(crate) async fn open(address: SocketAddr) -> Result<Self, Fault> {
         let stream = TcpStream::connect(address).await.map_err(|_| Fault::Connect)?;
         stream.set_nodelay(true).map_err(|_| Fault::Connect)?;
-        Ok(Self { stream, pending: Vec::new(), body: Vec::new() })
+        let (stream, requests) = stream.into_split();
+        Ok(Self { requests, replies: Replies { stream, pending: Vec::new(), body: Vec::new() } })
     }
 
     /// Sends `request` and reads the reply whole. Not cancel safe: a connection left in the middle is of no further use.
     pub(crate) async fn exchange(&mut self, request: &[u8]) -> Result<Reply, Fault> {
-        self.stream.write_all(request).await?;
+        if request.len() <= AT_ONCE {
+            self.requests.write_all(request).await?;
+            return self.replies.next().await;
+        }
+        // A server that sends back what comes in takes no more of it while nobody reads.
+        let write = async { Ok(self.requests.write_all(request).await?) };
+        tokio::try_join!(write, self.replies.next()).map(|((), reply)| reply)
+    }
+
+    /// The last reply's body.
+    pub(crate) fn body(&self) -> &[u8] {
+        &self.replies.body
+    }
+}
+
+impl Replies {
+    async fn next(&mut self) -> Result<Reply, Fault> {
         self.body.clear();
         let head = self.head().await?;
         match head.framing {
@@ -94,11 +123,6 @@ impl Connection {
             Framing::UntilClose => self.until_close().await?,
         }
         Ok(Reply { status: head.status, close: head.close })
-    }
-
-    /// The last reply's body.
-    pub(crate) fn body(&self) -> &[u8] {
-        &self.body
     }
 
     async fn head(&mut self) -> Result<Head, Fault> {
@@ -157,6 +181,14 @@ pub(crate) fn request_bytes(address: SocketAddr, target: &str) -> Vec<u8> {
     format!("GET {target} HTTP/1.1\r\nHost: {address}\r\n\r\n").into_bytes()
 }
 
+/// A POST request for `target` with so many bytes, ready to send.
+pub(crate) fn upload_bytes(address: SocketAddr, target: &str, bytes: usize) -> Vec<u8> {
+    let head = format!("POST {target} HTTP/1.1\r\nHost: {address}\r\nContent-Length: {bytes}\r\n\r\n");
+    let mut request = head.into_bytes();
+    request.resize(request.len() + bytes, b'u');
+    request
+}
+
 /// One GET on a connection of its own.
 ///
 /// # Errors
@@ -166,7 +198,7 @@ pub(crate) async fn fetch(address: SocketAddr, target: &str, limit: Duration) ->
     let exchange = async {
         let mut connection = Connection::open(address).await?;
         let reply = connection.exchange(&request_bytes(address, target)).await?;
-        Ok((reply.status, connection.body))
+        Ok((reply.status, connection.replies.body))
     };
     tokio::time::timeout(limit, exchange).await.unwrap_or(Err(Fault::Timeout))
 }

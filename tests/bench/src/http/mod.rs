@@ -7,4 +7,4 @@ mod chunk;
 mod connection;
 mod head;
 
-pub(crate) use connection::{Connection, Fault, fetch, request_bytes};
+pub(crate) use connection::{Connection, Fault, fetch, request_bytes, upload_bytes};

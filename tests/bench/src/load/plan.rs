@@ -26,6 +26,8 @@ pub(crate) struct Group {
     pub(crate) address: SocketAddr,
     /// The request's path and query.
     pub(crate) target: String,
+    /// Bytes of the request's body; with any it is a POST.
+    pub(crate) upload: usize,
     /// When requests are sent.
     pub(crate) shape: Shape,
     /// What the body of a 2xx reply must be.
@@ -95,6 +97,7 @@ impl Group {
             name: name.to_owned(),
             address,
             target: target.to_owned(),
+            upload: 0,
             shape: Shape::Closed { connections },
             body: Body::Any,
             tail: Tail::Finish,
@@ -112,6 +115,12 @@ impl Group {
     #[must_use]
     pub(crate) fn body(self, body: Body) -> Self {
         Self { body, ..self }
+    }
+
+    /// The same group, sending so many bytes with each request.
+    #[must_use]
+    pub(crate) fn upload(self, bytes: usize) -> Self {
+        Self { upload: bytes, ..self }
     }
 
     /// The same group as mere load: dropped at the end.

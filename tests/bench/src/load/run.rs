@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     clock,
-    http::{Connection, Fault, request_bytes},
+    http::{Connection, Fault, request_bytes, upload_bytes},
 };
 
 /// How long a connection that failed waits before it tries again: a server that is gone must not become a busy loop.
@@ -125,7 +125,10 @@ pub(crate) async fn run(plan: Plan, stop: impl Future<Output = ()>) -> anyhow::R
     let (mut finish, mut cut) = (JoinSet::new(), JoinSet::new());
     let mut works = Vec::new();
     for group in plan.groups {
-        let request = request_bytes(group.address, &group.target);
+        let request = match group.upload {
+            0 => request_bytes(group.address, &group.target),
+            bytes => upload_bytes(group.address, &group.target, bytes),
+        };
         let work = Rc::new(Work { request, tally: RefCell::new(Tally::new(opens)), window: window.clone(), group });
         let tasks = if work.group.tail == Tail::Finish { &mut finish } else { &mut cut };
         match work.group.shape {

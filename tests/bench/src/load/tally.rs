@@ -44,7 +44,9 @@ pub(crate) struct GroupReport {
     pub(crate) seconds: f64,
     /// Replies that came in the time that counts, or after it to requests that began (open loop: were due) in it.
     pub(crate) requests: u64,
-    /// Of these, replies with a status outside 2xx.
+    /// Whole replies of any status in the whole run, warm-up included: what CPU time of the whole run is divided by.
+    pub(crate) replies: u64,
+    /// Of `requests`, replies with a status outside 2xx.
     pub(crate) non_2xx: u64,
     /// 2xx replies that completed in the time that counts, a second.
     pub(crate) rps: f64,
@@ -88,6 +90,7 @@ pub(crate) struct HoldReport {
 pub(crate) struct Tally {
     opens: Instant,
     completed: u64,
+    replies: u64,
     requests: u64,
     statuses: BTreeMap<u16, u64>,
     problems: BTreeMap<String, u64>,
@@ -124,6 +127,7 @@ impl Tally {
         Self {
             opens,
             completed: 0,
+            replies: 0,
             requests: 0,
             statuses: BTreeMap::new(),
             problems: BTreeMap::new(),
@@ -139,6 +143,7 @@ impl Tally {
 
     /// Counts a reply; returns the revision when it is the first reply of a newer one.
     pub(crate) fn reply(&mut self, expected: &Body, exchange: &Exchange<'_>) -> Option<u64> {
+        self.replies += 1;
         let good = (200..300).contains(&exchange.status);
         let newer = if good { self.judge(expected, exchange) } else { None };
         if good && exchange.in_time && exchange.done >= self.opens {
@@ -192,6 +197,7 @@ impl Tally {
             name,
             seconds: seconds.as_secs_f64(),
             requests: self.requests,
+            replies: self.replies,
             non_2xx: self.requests - good,
             rps: self.completed as f64 / seconds.as_secs_f64().max(f64::EPSILON),
             statuses: self.statuses,

@@ -15,6 +15,9 @@ pub(crate) fn markdown(document: &Document) -> String {
     if document.quick {
         text.push_str("\nA quick run: sizes and times of a smoke test, no record.\n");
     }
+    if !document.bars.is_empty() && !document.quick {
+        let _ = write!(text, "\n![requests a second]({}.svg)\n", document.scenario);
+    }
     if !document.side_by_side.is_empty() {
         text.push_str(&side_by_side(document));
     }
@@ -29,19 +32,22 @@ fn side_by_side(document: &Document) -> String {
     let head = row(std::iter::once("").chain(names.iter().copied()).map(str::to_owned).collect());
     let rule = row(vec!["---".to_owned(); names.len() + 1]);
     let cell = |section: &Section, name: &str| {
-        let found = section.figures.iter().find(|figure| figure.spec.name == name);
-        found.map_or_else(String::new, |found| figure(found)[1].clone())
+        let [_, value, aim, verdict] = section.figure(name).map(figure).unwrap_or_default();
+        if aim.is_empty() { value } else { format!("{value} ({aim}: {verdict})") }
     };
-    let rows = document.sections.iter().map(|section| {
+    let has_any = |section: &&Section| names.iter().any(|name| section.figure(name).is_some());
+    let rows = document.sections.iter().filter(has_any).map(|section| {
         let cells = names.iter().map(|name| cell(section, name));
         row(std::iter::once(section.case.to_owned()).chain(cells).collect())
     });
     format!("\n{head}{rule}{}", rows.collect::<String>())
 }
 
-fn place(system: &System, date: &str) -> String {
-    let System { cores, processor, kernel, host, crates } = system;
-    format!("{date}, {cores} cores ({processor}), {kernel}, {host}, {}.", crates.join(", "))
+/// Where and when, in one line.
+pub(super) fn place(system: &System, date: &str) -> String {
+    let System { cores, processor, kernel, host, crates, peers } = system;
+    let beside = if peers.is_empty() { String::new() } else { format!("; beside {}", peers.join(", ")) };
+    format!("{date}, {cores} cores ({processor}), {kernel}, {host}, {}{beside}.", crates.join(", "))
 }
 
 fn section(section: &Section) -> String {
@@ -121,7 +127,7 @@ fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> String {
 }
 
 /// Three significant digits where there is a fraction, thousands apart.
-fn number(value: f64) -> String {
+pub(super) fn number(value: f64) -> String {
     let digits = match value.abs() {
         small if small < 10.0 => 2,
         middle if middle < 100.0 => 1,
@@ -178,7 +184,8 @@ mod tests {
         ];
         let system = System::read(None);
         let side_by_side = &["size", "rate"];
-        let document = Document { scenario: "x", date: String::new(), system, quick: false, side_by_side, sections };
+        let document =
+            Document { scenario: "x", date: String::new(), system, quick: false, side_by_side, bars: &[], sections };
         let table =
             "|  | size | rate |\n| --- | --- | --- |\n| rust | 0.2 MiB |  |\n| native |  | 150\u{202f}000 req/s |\n";
         assert!(markdown(&document).contains(table), "{}", markdown(&document));

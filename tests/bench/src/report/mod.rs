@@ -1,5 +1,6 @@
 //! What a run found, as a document for machines and a table for people.
 
+mod chart;
 mod markdown;
 mod system;
 
@@ -31,6 +32,9 @@ pub(crate) struct Document {
     /// The figures of which a table of all sections is made.
     #[serde(skip)]
     pub(crate) side_by_side: &'static [&'static str],
+    /// The figures of which a chart of all sections is drawn, requests a second each; none is no chart.
+    #[serde(skip)]
+    pub(crate) bars: &'static [&'static str],
     /// In the order they ran.
     pub(crate) sections: Vec<Section>,
 }
@@ -67,6 +71,11 @@ impl Section {
         Self { case, title, failure, figures: Vec::new(), rounds: Vec::new(), latencies: Vec::new(), notes: Vec::new() }
     }
 
+    /// The figure of this name.
+    pub(crate) fn figure(&self, name: &str) -> Option<&Figure> {
+        self.figures.iter().find(|figure| figure.spec.name == name)
+    }
+
     /// Whether it ran and missed no aim.
     pub(crate) fn is_met(&self) -> bool {
         self.failure.is_none() && self.figures.iter().all(|figure| figure.verdict != Verdict::Missed)
@@ -79,7 +88,7 @@ impl Document {
         self.sections.iter().all(Section::is_met)
     }
 
-    /// Writes `SCENARIO.md` and `SCENARIO.json` into `folder`.
+    /// Writes `SCENARIO.md` and `SCENARIO.json` into `folder`, and `SCENARIO.svg` where there is something to draw.
     ///
     /// # Errors
     ///
@@ -87,7 +96,8 @@ impl Document {
     pub(crate) fn write(&self, folder: &Path) -> anyhow::Result<()> {
         fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
         let json = serde_json::to_string_pretty(self)?;
-        for (ending, text) in [("md", markdown(self)), ("json", json)] {
+        let drawn = (!self.bars.is_empty()).then(|| ("svg", chart::svg(self)));
+        for (ending, text) in [("md", markdown(self)), ("json", json)].into_iter().chain(drawn) {
             let path = folder.join(format!("{}.{ending}", self.scenario));
             fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
         }

@@ -23,6 +23,8 @@ pub(crate) struct System {
     pub(crate) host: String,
     /// Crates by name and version.
     pub(crate) crates: Vec<String>,
+    /// The servers measured beside it, by name and version.
+    pub(crate) peers: Vec<String>,
 }
 
 impl System {
@@ -36,6 +38,7 @@ impl System {
             processor: processor(&fs::read_to_string("/proc/cpuinfo").unwrap_or_default()).unwrap_or_else(unknown),
             kernel: format!("{} {}", kernel("ostype").trim(), kernel("osrelease").trim()),
             host: version.map_or_else(unknown, |output| String::from_utf8_lossy(&output.stdout).trim().to_owned()),
+            peers: Vec::new(),
             crates: TOLD.iter().filter_map(|name| Some(format!("{name} {}", locked(LOCK, name)?))).collect(),
         }
     }

@@ -1,16 +1,22 @@
 //! What is measured: scenarios made of cases, each a folder to serve, a load to run and figures with their aims.
 
+mod author;
 mod calibrate;
 mod collected;
+mod holding;
 mod hostile;
+mod io;
 mod lanes;
 mod languages;
+mod peers;
+mod servers;
 mod swap;
 
 use std::future::Future;
 
 use crate::{
     report::{Document, Section, System},
+    scale::Scale,
     stand::Bench,
 };
 
@@ -28,6 +34,10 @@ pub(crate) enum Scenario {
     Hostile,
     /// Each language's plugin, beside other servers.
     Languages,
+    /// The same guests under other servers, and what else there are aims for.
+    Peers,
+    /// Waiting for other servers and for databases.
+    Io,
 }
 
 impl Scenario {
@@ -38,6 +48,8 @@ impl Scenario {
             Self::Swap => &[swap::CASE],
             Self::Hostile => hostile::CASES,
             Self::Languages => languages::CASES,
+            Self::Peers => peers::CASES,
+            Self::Io => io::CASES,
         }
     }
 
@@ -47,6 +59,16 @@ impl Scenario {
             Self::Swap => "swap",
             Self::Hostile => "hostile",
             Self::Languages => "languages",
+            Self::Peers => "peers",
+            Self::Io => "io",
+        }
+    }
+
+    /// The sizes of a full run.
+    pub(crate) fn scale(self) -> Scale {
+        match self {
+            Self::Peers => Scale::BRIEF,
+            _ => Scale::FULL,
         }
     }
 
@@ -54,6 +76,15 @@ impl Scenario {
     fn side_by_side(self) -> &'static [&'static str] {
         match self {
             Self::Languages => &languages::SIDE_BY_SIDE,
+            Self::Peers => &peers::SIDE_BY_SIDE,
+            _ => &[],
+        }
+    }
+
+    /// The figures that are drawn.
+    fn bars(self) -> &'static [&'static str] {
+        match self {
+            Self::Peers => &peers::BARS,
             _ => &[],
         }
     }
@@ -65,9 +96,10 @@ impl Scenario {
         for case in self.cases().iter().filter(|(name, _)| wanted(name)) {
             sections.push(attempt(bench, *case, self.case(bench, *case)).await);
         }
-        let system = System::read(Some(&bench.places.host));
-        let (scenario, side_by_side) = (self.name(), self.side_by_side());
-        Document { scenario, date: crate::clock::utc_now(), system, quick, side_by_side, sections }
+        let peers = servers::versions(&bench.places);
+        let system = System { peers, ..System::read(Some(&bench.places.host)) };
+        let (scenario, side_by_side, bars) = (self.name(), self.side_by_side(), self.bars());
+        Document { scenario, date: crate::clock::utc_now(), system, quick, side_by_side, bars, sections }
     }
 
     async fn case(self, bench: &Bench, case: Case) -> anyhow::Result<Section> {
@@ -76,6 +108,8 @@ impl Scenario {
             Self::Swap => swap::run(bench).await,
             Self::Hostile => hostile::run(bench, case).await,
             Self::Languages => languages::run(bench, case).await,
+            Self::Peers => peers::run(bench, case).await,
+            Self::Io => io::run(bench, case).await,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    net::SocketAddr,
+    net::{SocketAddr, TcpListener as StdListener},
     path::{Path, PathBuf},
     process::Stdio,
     time::Duration,
@@ -13,6 +13,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader},
+    net::TcpStream,
     process::{self, ChildStdout, Command},
     time::timeout,
 };
@@ -22,6 +23,12 @@ const CONTROL_NICE: &str = "19";
 
 /// Long enough to compile a dozen plugins on a busy machine.
 const READY_WITHIN: Duration = Duration::from_secs(120);
+
+/// A server that compiles what it serves when it starts, without a cache: an interpreter of 40 MB takes a minute of two cores.
+const LISTENS_WITHIN: Duration = Duration::from_secs(300);
+
+/// Between two tries to connect to a server that does not say when it listens.
+const LOOK: Duration = Duration::from_millis(5);
 
 /// A drain's deadline is 40 s; a stand has no requests left to wait for.
 const GONE_WITHIN: Duration = Duration::from_secs(15);
@@ -37,12 +44,17 @@ pub(crate) struct Child {
     _folder: TempDir,
 }
 
-/// Starts the native control.
+/// Starts a native control.
 pub(super) async fn control() -> anyhow::Result<(Child, SocketAddr)> {
+    let (child, ready) = Child::start(control_command()?).await?;
+    Ok((child, address(&ready, "listen")?))
+}
+
+/// What starts a native control.
+pub(super) fn control_command() -> anyhow::Result<Command> {
     let mut command = Command::new(std::env::current_exe()?);
     command.args(["control", "--listen", "127.0.0.1:0", "--nice", CONTROL_NICE]);
-    let (child, ready) = Child::start(command).await?;
-    Ok((child, address(&ready, "listen")?))
+    Ok(command)
 }
 
 /// The address that a ready line gives for `name`.
@@ -59,16 +71,42 @@ impl Child {
     ///
     /// When it does not start, ends early or is not ready in time; the end of its log is in the error.
     pub(super) async fn start(mut command: Command) -> anyhow::Result<(Self, String)> {
-        let folder = tempfile::tempdir()?;
-        let log = folder.path().join("log");
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(append(&log)?).kill_on_drop(true);
-        let mut process =
-            command.spawn().with_context(|| format!("cannot run {:?}", command.as_std().get_program()))?;
-        let stdout = process.stdout.take().context("the process has no standard output")?;
-        let child = Self { process, log, _folder: folder };
+        let mut child = Self::spawn(command.stdout(Stdio::piped()))?;
+        let stdout = child.process.stdout.take().context("the process has no standard output")?;
         let ready = timeout(READY_WITHIN, ready_line(stdout)).await.unwrap_or_else(|_| bail!("not ready in time"));
         let ready = ready.with_context(|| format!("its log ends with:\n{}", child.log_end()))?;
         Ok((child, ready))
+    }
+
+    /// Starts a server that is told where to listen, and waits until it takes a connection there.
+    ///
+    /// # Errors
+    ///
+    /// When it does not start, ends early or does not listen in time; the end of its log is in the error.
+    pub(super) async fn listening(command: impl FnOnce(SocketAddr) -> Command) -> anyhow::Result<(Self, SocketAddr)> {
+        // Free when it was looked at; who takes it in between makes the server end early, which is seen.
+        let address = StdListener::bind(("127.0.0.1", 0))?.local_addr()?;
+        let mut child = Self::spawn(command(address).stdout(Stdio::null()))?;
+        let listens = timeout(LISTENS_WITHIN, async {
+            while TcpStream::connect(address).await.is_err() {
+                if let Some(status) = child.process.try_wait()? {
+                    bail!("it ended before it listened: {status}");
+                }
+                tokio::time::sleep(LOOK).await;
+            }
+            Ok(())
+        });
+        let listens = listens.await.unwrap_or_else(|_| bail!("it does not listen in time"));
+        listens.with_context(|| format!("its log ends with:\n{}", child.log_end()))?;
+        Ok((child, address))
+    }
+
+    fn spawn(command: &mut Command) -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let log = folder.path().join("log");
+        command.stdin(Stdio::null()).stderr(append(&log)?).kill_on_drop(true);
+        let process = command.spawn().with_context(|| format!("cannot run {:?}", command.as_std().get_program()))?;
+        Ok(Self { process, log, _folder: folder })
     }
 
     /// A value of `/proc/PID/status` in MiB, such as `VmRSS` and `VmHWM`.
@@ -186,6 +224,17 @@ mod tests {
         command.args(["-c", "echo listening; echo broken >&2"]);
         let error = Child::start(command).await.err().map(|error| format!("{error:#}")).unwrap_or_default();
         assert!(error.contains("broken") && error.contains("ended before"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_server_that_ends_without_listening_shows_its_log() {
+        let command = |address: SocketAddr| {
+            let mut command = Command::new("sh");
+            command.args(["-c", &format!("echo no {} for me >&2; exit 3", address.port())]);
+            command
+        };
+        let error = Child::listening(command).await.err().map(|error| format!("{error:#}")).unwrap_or_default();
+        assert!(error.contains("for me") && error.contains("before it listened"), "{error}");
     }
 
     #[tokio::test]

@@ -1,6 +1,10 @@
 //! The host under measurement: its own binary, in its own process, on ports of its choice.
 
-use std::{net::SocketAddr, path::Path, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context as _;
 use tokio::process::Command;
@@ -19,6 +23,9 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 pub(crate) struct Host {
     /// The public listener.
     pub(crate) listen: SocketAddr,
+    /// When its process was started, and how long after that it was ready.
+    pub(crate) started: Instant,
+    pub(crate) ready_after: Duration,
     admin: SocketAddr,
     child: Child,
     served: Served,
@@ -31,19 +38,34 @@ impl Host {
     ///
     /// When it does not get ready or refuses a plugin; the end of its log is in the error.
     pub(crate) async fn start(binary: &Path, served: Served) -> anyhow::Result<Self> {
-        let config = served.write_config()?;
-        let mut command = Command::new(binary);
-        command.arg("serve").arg(served.folder()).args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
-        command.arg("--data").arg(served.data()).arg("--config").arg(config);
-        let (child, ready) = Child::start(command).await.context("the host did not get ready")?;
-        let (listen, admin) = (child::address(&ready, "listen")?, child::address(&ready, "admin")?);
-        let host = Self { listen, admin, child, served };
+        let host = Self::launch(binary, served).await?;
         host.refused_nothing().await?;
         Ok(host)
     }
 
+    /// Starts the host as [`Host::start`] does, and returns as soon as it says that it is ready.
+    ///
+    /// # Errors
+    ///
+    /// When it does not get ready; the end of its log is in the error.
+    pub(crate) async fn launch(binary: &Path, served: Served) -> anyhow::Result<Self> {
+        let config = served.write_config()?;
+        let mut command = Command::new(binary);
+        command.arg("serve").arg(served.folder()).args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
+        command.arg("--data").arg(served.data()).arg("--config").arg(config);
+        let started = Instant::now();
+        let (child, ready) = Child::start(command).await.context("the host did not get ready")?;
+        let ready_after = started.elapsed();
+        let (listen, admin) = (child::address(&ready, "listen")?, child::address(&ready, "admin")?);
+        Ok(Self { listen, started, ready_after, admin, child, served })
+    }
+
     /// A host that serves nothing would meet many an aim.
-    async fn refused_nothing(&self) -> anyhow::Result<()> {
+    ///
+    /// # Errors
+    ///
+    /// When it has refused a plugin; the end of its log is in the error.
+    pub(crate) async fn refused_nothing(&self) -> anyhow::Result<()> {
         let refused = self.metrics().await?.sum("wasmbay_refused_loads_total", &[]).unwrap_or_default();
         anyhow::ensure!(refused == 0.0, "the host refused a plugin; its log ends with:\n{}", self.child.log_end());
         Ok(())
@@ -129,5 +151,11 @@ impl Host {
     /// Stops it.
     pub(crate) async fn stop(self) {
         self.child.stop().await;
+    }
+
+    /// Stops it, and gives back what it served with all that it kept.
+    pub(crate) async fn end(self) -> Served {
+        self.child.stop().await;
+        self.served
     }
 }

@@ -8,7 +8,7 @@ mod progress;
 mod scrape;
 mod served;
 
-use std::{cell::RefCell, net::SocketAddr, path::PathBuf};
+use std::{cell::RefCell, net::SocketAddr, path::PathBuf, time::Instant};
 
 use anyhow::Context as _;
 
@@ -36,8 +36,12 @@ pub(crate) struct Places {
     pub(crate) guests: PathBuf,
     /// The folder of example plugins, built.
     pub(crate) plugins: PathBuf,
-    /// What the bench of languages needs besides; the others do without.
+    /// What the benches of languages and of peers need besides; the others do without.
     pub(crate) languages: Option<Languages>,
+    /// The program `wasmtime`, which the benches of peers and of I/O need.
+    pub(crate) wasmtime: Option<PathBuf>,
+    /// The server in hyper and sqlx, which the bench of I/O needs.
+    pub(crate) native: Option<PathBuf>,
 }
 
 /// What plugins in other languages are built with, and what they are measured beside.
@@ -92,6 +96,15 @@ impl Bench {
         self.native
     }
 
+    /// CPU seconds that the native control has used.
+    ///
+    /// # Errors
+    ///
+    /// When it is gone.
+    pub(crate) fn native_cpu(&self) -> anyhow::Result<f64> {
+        self.control.cpu_seconds()
+    }
+
     /// The usual times of a measurement.
     pub(crate) fn times(&self) -> Times {
         Times { warmup: self.scale.warmup, measure: Some(self.scale.measure) }
@@ -118,7 +131,8 @@ impl Bench {
         mut round: impl AsyncFnMut(usize) -> anyhow::Result<Sample>,
     ) -> anyhow::Result<Section> {
         let mut controls = self.controls.take();
-        let wanted = Wanted { rounds: self.scale.rounds, void_rule: self.scale.void_rule };
+        let again_until = self.scale.patience.map(|patience| Instant::now() + patience);
+        let wanted = Wanted { rounds: self.scale.rounds, void_rule: self.scale.void_rule, again_until };
         let counted = async |n: usize| {
             self.progress.say(&format!("{case}: round {} of {}", n + 1, wanted.rounds));
             round(n).await

@@ -32,6 +32,28 @@ impl Peer {
         Ok(Self { listen: child::address(&ready, "listen")?, child, _folder: folder })
     }
 
+    /// Starts a server that is told where to listen, and keeps the folder that it serves.
+    ///
+    /// # Errors
+    ///
+    /// When it does not listen; the end of its log is in the error.
+    pub(crate) async fn listening(
+        command: impl FnOnce(SocketAddr) -> Command,
+        folder: TempDir,
+    ) -> anyhow::Result<Self> {
+        let (child, listen) = Child::listening(command).await?;
+        Ok(Self { listen, child, _folder: folder })
+    }
+
+    /// Starts another native control, to be called by what is measured.
+    ///
+    /// # Errors
+    ///
+    /// As [`Peer::start`].
+    pub(crate) async fn control() -> anyhow::Result<Self> {
+        Self::start(child::control_command()?, tempfile::tempdir()?).await
+    }
+
     /// Sees that it answers this with that.
     ///
     /// # Errors
@@ -56,6 +78,15 @@ impl Peer {
     /// When it is gone.
     pub(crate) fn rss_mib(&self) -> anyhow::Result<f64> {
         self.child.memory_mib("VmRSS")
+    }
+
+    /// CPU seconds that its process has used, to a tick of the kernel's.
+    ///
+    /// # Errors
+    ///
+    /// When it is gone.
+    pub(crate) fn process_cpu(&self) -> anyhow::Result<f64> {
+        self.child.cpu_seconds().with_context(|| self.child.log_end())
     }
 
     /// Stops it.

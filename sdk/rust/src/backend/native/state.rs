@@ -57,7 +57,11 @@ mod sql {
     use rusqlite::{Connection, params_from_iter, types};
 
     use super::state;
-    use crate::{StateError, sql::Value, state::StateFailure};
+    use crate::{
+        StateError,
+        sql::{Engine, Value},
+        state::StateFailure,
+    };
 
     /// All handles of a test's database are one connection: a test has no others beside it.
     pub(crate) struct Database(Rc<Connection>);
@@ -66,6 +70,10 @@ mod sql {
         pub(crate) async fn open(name: &str) -> Result<Self, StateError> {
             let denied = || StateError::denied(format!("the database {name}"), format!("{name:?} to grants.sql"));
             state().databases.get(name).cloned().map(Self).ok_or_else(denied)
+        }
+
+        pub(crate) fn engine(&self) -> Engine {
+            Engine::Sqlite
         }
 
         pub(crate) async fn run(

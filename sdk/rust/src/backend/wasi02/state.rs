@@ -9,6 +9,12 @@ mod bindings {
     wit_bindgen::generate!({ path: "wit/state-0.2.wit", world: "state", generate_all });
 }
 
+/// The interfaces for databases.
+#[cfg(feature = "sql")]
+pub(crate) mod databases {
+    pub(crate) use super::bindings::{fermyon::spin::sqlite, spin::postgres::postgres};
+}
+
 pub(crate) async fn variable(name: &str) -> Result<String, StateError> {
     use variables::Error;
     variables::get(name).map_err(|error| {
@@ -70,60 +76,4 @@ fn failed(store: &str, error: key_value::Error) -> StateError {
 }
 
 #[cfg(feature = "sql")]
-pub(crate) use self::sql::Database;
-
-#[cfg(feature = "sql")]
-mod sql {
-    use super::bindings::fermyon::spin::sqlite::{Connection, Error, Value as Theirs};
-    use crate::{StateError, sql::Value, state::StateFailure};
-
-    pub(crate) struct Database(Connection);
-
-    impl Database {
-        pub(crate) async fn open(name: &str) -> Result<Self, StateError> {
-            Connection::open(name).map(Self).map_err(|error| failed(name, error))
-        }
-
-        pub(crate) async fn run(
-            &self,
-            name: &str,
-            statement: &str,
-            parameters: Vec<Value>,
-        ) -> Result<(Vec<String>, Vec<Vec<Value>>), StateError> {
-            let parameters: Vec<_> = parameters.into_iter().map(given).collect();
-            let result = self.0.execute(statement, &parameters).map_err(|error| failed(name, error))?;
-            let rows = result.rows.into_iter().map(|row| row.values.into_iter().map(taken).collect());
-            Ok((result.columns, rows.collect()))
-        }
-    }
-
-    fn failed(database: &str, error: Error) -> StateError {
-        let what = format!("the database {database}");
-        match error {
-            Error::AccessDenied => StateError::denied(what, format!("{database:?} to grants.sql")),
-            Error::DatabaseFull => StateError::new(StateFailure::Full, what, "it has the size that it may have"),
-            Error::Io(said) => StateError::said(what, said),
-            other => StateError::new(StateFailure::Failed, what, format!("{other:?}")),
-        }
-    }
-
-    fn given(value: Value) -> Theirs {
-        match value {
-            Value::Null => Theirs::Null,
-            Value::Integer(number) => Theirs::Integer(number),
-            Value::Real(number) => Theirs::Real(number),
-            Value::Text(text) => Theirs::Text(text),
-            Value::Blob(bytes) => Theirs::Blob(bytes),
-        }
-    }
-
-    fn taken(value: Theirs) -> Value {
-        match value {
-            Theirs::Null => Value::Null,
-            Theirs::Integer(number) => Value::Integer(number),
-            Theirs::Real(number) => Value::Real(number),
-            Theirs::Text(text) => Value::Text(text),
-            Theirs::Blob(bytes) => Value::Blob(bytes),
-        }
-    }
-}
+pub(crate) use crate::backend::sql::Database;

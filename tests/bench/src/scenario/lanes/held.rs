@@ -1,21 +1,19 @@
 //! Holding: thousands of requests that wait at the same time, and what they cost in memory.
 
-use std::net::SocketAddr;
-
 use crate::{
     figure::{Spec, at_most, none_of, shown},
-    load::{Body, Group, HoldReport, LoadReport, Shape},
     report::Section,
     rounds::Sample,
-    scenario::{Case, collected::Collected},
-    stand::{Bench, Generator, Host, Plugin, Served, Times},
+    scenario::{
+        Case,
+        collected::Collected,
+        holding::{RAMP_MS, hold, limits, room, whole},
+    },
+    stand::{Bench, Host, Plugin, Served},
 };
 
 /// How long each waits.
 const WAIT_MS: u32 = 3_000;
-
-/// They start over this time: a burst of ten thousand connections in an instant measures the kernel's backlog.
-const RAMP_MS: u64 = 1_000;
 
 const WHOLE: &str = "whole run";
 const FAULTY: &str = "requests not answered as they should be";
@@ -42,17 +40,12 @@ pub(crate) async fn service(bench: &Bench, case: Case) -> anyhow::Result<Section
 
 async fn run(bench: &Bench, case: Case, plugin: &Plugin, requests: usize, aim: f64) -> anyhow::Result<Section> {
     let specs: Vec<Spec> = [at_most(WHOLE, "s", aim)].into_iter().chain(COMMON).collect();
-    let limits =
-        format!("timeout = \"20s\"\nmax_concurrent = {requests}\nqueue = {requests}\nqueue_timeout = \"10s\"\n");
-    let plugin = plugin.clone().limits(&limits);
+    let plugin = plugin.clone().limits(&limits(requests));
     let mut collected = Collected::default();
     let round = async |n: usize| {
         let native = hold(bench.native(), &format!("/clock?ms={WAIT_MS}"), requests).await?;
         // A fresh host each round: its memory is that of this load alone.
-        let served = Served::new()?.setting(&format!("max_concurrent = {}", requests + 100));
-        // A quarter of the instances is kept for calls between plugins.
-        let served = served.setting(&format!("io_instances = {}", requests / 3 * 4 + 100));
-        let host = Host::start(&bench.places.host, served.plugin("", &plugin)?).await?;
+        let host = Host::start(&bench.places.host, room(Served::new()?, requests).plugin("", &plugin)?).await?;
         host.get("/wait?ms=1").await?;
         let before = host.rss_mib()?;
         let held = hold(host.listen, &format!("/wait?ms={WAIT_MS}"), requests).await?;
@@ -75,14 +68,4 @@ async fn run(bench: &Bench, case: Case, plugin: &Plugin, requests: usize, aim: f
     collected.add_to(&mut section);
     section.notes.push(format!("{requests} requests of {WAIT_MS} ms, started over {RAMP_MS} ms."));
     Ok(section)
-}
-
-async fn hold(address: SocketAddr, target: &str, requests: usize) -> anyhow::Result<LoadReport> {
-    let group = Group::closed("held", address, target, 0).shape(Shape::Hold { requests, ramp_ms: RAMP_MS });
-    let times = Times { warmup: std::time::Duration::ZERO, measure: None };
-    Generator::start(vec![group.body(Body::Contains("waited".into()))], times).await?.finish().await
-}
-
-fn whole(report: &LoadReport) -> anyhow::Result<HoldReport> {
-    report.group("held")?.hold.ok_or_else(|| anyhow::anyhow!("the generator held nothing"))
 }

@@ -1,12 +1,14 @@
 //! Each language's plugin, as `wasmbay new` writes it: what it takes to build, how large it is, how fast it answers, fresh and
 //! reused; beside a native handler, FastAPI under uvicorn and workerd with the same answer.
 
-mod author;
-mod peers;
-
 use std::{path::Path, time::Duration};
 
-use super::{Case, collected::Collected};
+use super::{
+    Case,
+    author::{self, Author, Language},
+    collected::Collected,
+    servers,
+};
 use crate::{
     figure::{Spec, none_of, shown},
     load::{Body, Group},
@@ -14,8 +16,6 @@ use crate::{
     rounds::Sample,
     stand::{Bench, Generator, Host, Peer, Plugin, Served, Times},
 };
-
-use author::{Author, Language};
 
 /// As many as the peers of the design were measured with.
 const CONNECTIONS: usize = 64;
@@ -85,8 +85,8 @@ pub(super) async fn run(bench: &Bench, case: Case) -> anyhow::Result<Section> {
             };
             bench.section(case, &[shown(WARM, "req/s"), shown(WARM_P99, "ms"), none_of(FAULTY)], round).await
         }
-        "uvicorn" => peer(bench, case, peers::uvicorn(bench).await?).await,
-        "workerd" => peer(bench, case, peers::workerd(bench).await?).await,
+        "uvicorn" => peer(bench, case, servers::uvicorn(bench).await?).await,
+        "workerd" => peer(bench, case, servers::workerd(bench).await?).await,
         name => language(bench, case, &author::language(name)).await,
     }
 }
@@ -172,8 +172,9 @@ async fn measure(
 
 /// Measures a server that is none of ours.
 async fn peer(bench: &Bench, case: Case, peer: Peer) -> anyhow::Result<Section> {
-    peer.says(peers::TARGET, peers::SAYS).await?;
-    let group = Group::closed("hello", peer.listen, peers::TARGET, CONNECTIONS).body(Body::Exact(peers::SAYS.into()));
+    peer.says(servers::TARGET, servers::SAYS).await?;
+    let group =
+        Group::closed("hello", peer.listen, servers::TARGET, CONNECTIONS).body(Body::Exact(servers::SAYS.into()));
     let mut collected = Collected::default();
     let round = async |n: usize| {
         let mut sample = Sample::new();

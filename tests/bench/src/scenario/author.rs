@@ -15,10 +15,10 @@ use tokio::process::Command;
 use crate::stand::{Bench, Languages};
 
 /// The plugin's name.
-pub(super) const NAME: &str = "bench";
+pub(crate) const NAME: &str = "bench";
 
 /// What is particular to a language.
-pub(super) struct Language {
+pub(crate) struct Language {
     /// As `wasmbay new --lang` has it.
     template: &'static str,
     /// The source that is edited, by replacing the first text with the second.
@@ -26,15 +26,15 @@ pub(super) struct Language {
     /// Further changes before the first build: file, text, what stands for it.
     changes: &'static [(&'static str, &'static str, &'static str)],
     /// Whether an instance may serve many requests.
-    pub(super) reuse: bool,
+    pub(crate) reuse: bool,
     /// Whether it speaks wasi:http 0.3.
-    pub(super) service: bool,
+    pub(crate) service: bool,
     /// The route it is served under.
-    pub(super) route: &'static str,
+    pub(crate) route: &'static str,
     /// What is asked for.
-    pub(super) target: &'static str,
+    pub(crate) target: &'static str,
     /// What it answers, after the edit.
-    pub(super) says: &'static str,
+    pub(crate) says: &'static str,
 }
 
 const TEMPLATE: Language = Language {
@@ -65,8 +65,19 @@ const FLASK: &str = "from flask import Flask, Response\n\napp = Flask(__name__)\
                      @app.get(\"/bench/hello/<who>\")\ndef hello(who):\n    \
                      return Response(f\"hello {who}\\n\", mimetype=\"text/plain\")\n";
 
+/// A handler that needs nothing but the interpreter.
+const WSGI: &str = "def app(environ, start_response):\n    who = environ[\"PATH_INFO\"].rsplit(\"/\", 1)[-1]\n    \
+                    start_response(\"200 OK\", [(\"Content-Type\", \"text/plain; charset=utf-8\")])\n    \
+                    return [f\"hello {who}\\n\".encode()]\n";
+
+/// What makes a component for wasi:http 0.2 of the template for C, which is a CGI command.
+const C_COMPONENT: [(&str, &str, &str); 2] = [
+    ("src/main.c", "", include_str!("peers/hello.c")),
+    ("plugin.toml", "-O2 -Wall -o", "-mexec-model=reactor -O2 -Wall -Wl,--no-entry -o"),
+];
+
 /// The language of a case.
-pub(super) fn language(case: &str) -> Language {
+pub(crate) fn language(case: &str) -> Language {
     let with = |template, file, edit: (&'static str, &'static str)| Language {
         template,
         edit: (file, edit.0, edit.1),
@@ -83,6 +94,13 @@ pub(super) fn language(case: &str) -> Language {
         },
         "rust" => Language { reuse: true, ..with("rust", "src/lib.rs", ("hello {who}", "greetings {who}")) },
         "c" => with("c", "src/main.c", ("hello %s", "greetings %s")),
+        "c-component" => Language {
+            changes: &C_COMPONENT,
+            route: "/bench",
+            target: "/bench",
+            says: "hello from c\n",
+            ..with("c", "src/main.c", ("", ""))
+        },
         "zig" => with("zig", "src/main.zig", ("hello {s}", "greetings {s}")),
         "assemblyscript" => with("assemblyscript", "src/main.ts", ("\"hello \"", "\"greetings \"")),
         "go" => with("go", "main.go", ("hello %s", "greetings %s")),
@@ -92,6 +110,11 @@ pub(super) fn language(case: &str) -> Language {
         "javascript" => {
             Language { reuse: true, ..with("javascript", "src/index.js", ("hello ${who}", "greetings ${who}")) }
         }
+        "python" => Language {
+            reuse: true,
+            changes: &[("plugin.toml", "asgi main:app", "wsgi main:app"), ("main.py", "", WSGI)],
+            ..with("python", "main.py", ("hello {who}", "greetings {who}"))
+        },
         "python-wsgi" => Language {
             reuse: true,
             changes: &[("plugin.toml", "asgi main:app", "wsgi main:app"), ("main.py", "", FLASK)],
@@ -102,7 +125,7 @@ pub(super) fn language(case: &str) -> Language {
 }
 
 /// Somebody with a plugin. Its folder goes with it.
-pub(super) struct Author<'a> {
+pub(crate) struct Author<'a> {
     _dir: TempDir,
     plugin: PathBuf,
     language: &'a Language,
@@ -112,7 +135,7 @@ pub(super) struct Author<'a> {
 
 impl<'a> Author<'a> {
     /// Has `wasmbay new` write it, and what it depends on at hand.
-    pub(super) async fn begins(bench: &Bench, language: &'a Language) -> anyhow::Result<Self> {
+    pub(crate) async fn begins(bench: &Bench, language: &'a Language) -> anyhow::Result<Self> {
         let dir = tempfile::tempdir()?;
         let languages = bench.places.languages.clone().context("built languages are not named")?;
         let (plugin, host) = (dir.path().join(NAME), bench.places.host.canonicalize()?);
@@ -162,7 +185,7 @@ impl<'a> Author<'a> {
     }
 
     /// The edit.
-    pub(super) fn edits(&self) -> anyhow::Result<()> {
+    pub(crate) fn edits(&self) -> anyhow::Result<()> {
         let (file, from, to) = self.language.edit;
         self.replaces(file, from, to)
     }
@@ -177,14 +200,14 @@ impl<'a> Author<'a> {
     }
 
     /// `wasmbay build`. The seconds it took.
-    pub(super) async fn builds(&self) -> anyhow::Result<f64> {
+    pub(crate) async fn builds(&self) -> anyhow::Result<f64> {
         let begun = Instant::now();
         run(self.wasmbay().arg("build").arg(&self.plugin)).await?;
         Ok(begun.elapsed().as_secs_f64())
     }
 
     /// What was built.
-    pub(super) fn component(&self) -> PathBuf {
+    pub(crate) fn component(&self) -> PathBuf {
         let manifest = fs::read_to_string(self.plugin.join("plugin.toml")).unwrap_or_default();
         let component = manifest.lines().find_map(|line| line.strip_prefix("component = \"")?.split('"').next());
         self.plugin.join(component.unwrap_or("plugin.wasm"))
@@ -225,10 +248,9 @@ mod tests {
     #[test]
     fn what_is_edited_is_in_the_templates() {
         let templates = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sdk/templates");
-        for (case, _) in super::super::CASES {
-            if ["native", "uvicorn", "workerd"].contains(case) {
-                continue;
-            }
+        let cases = crate::scenario::languages::CASES.iter().map(|(case, _)| *case);
+        let built = cases.filter(|case| !["native", "uvicorn", "workerd"].contains(case));
+        for case in built.chain(["c-component", "python"]) {
             let language = language(case);
             let written = |file: &str| fs::read_to_string(templates.join(language.template).join(file)).unwrap();
             let (file, from, _) = language.edit;
