@@ -39,6 +39,7 @@ try {
     sourcePath: bundle,
     witPath: fileURLToPath(new URL('wit', import.meta.url)),
     worldName: 'plugin',
+    wizerBin: await snapshots(work),
   });
   // At once: a host may watch the place.
   const unfinished = join(work, 'plugin.wasm');
@@ -61,4 +62,13 @@ async function tools(work) {
     export { componentize } from '@bytecodealliance/componentize-js';`,
   );
   return import(pathToFileURL(file));
+}
+
+/** A program that componentize-js takes for Wizer. */
+async function snapshots(work) {
+  const quoted = (path) => `'${path.replaceAll("'", "'\\''")}'`;
+  const program = join(work, 'snapshot');
+  const script = fileURLToPath(new URL('snapshot.mjs', import.meta.url));
+  await writeFile(program, `#!/bin/sh\nexec ${quoted(process.execPath)} --no-warnings ${quoted(script)} "$@"\n`, { mode: 0o755 });
+  return program;
 }
