@@ -49,16 +49,20 @@ async fn refused(protocol: &str, requirements: &str, main: &str, reasons: &[&str
     Ok(())
 }
 
-/// Three imports that fail, each while the one before it is handled: a build takes seconds, and its traceback has them all.
+/// Four imports that fail, each while the one before it is handled: a build takes seconds, and its traceback has them all.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_import_that_cannot_work_fails_the_build_with_its_reason() -> anyhow::Result<()> {
     let main = "try:\n    import ctypes\nexcept ImportError:\n    try:\n        import threading\n        \
-                threading.Thread(target=print, name='ticker').start()\n    except RuntimeError:\n        import orjson\n";
+                threading.Thread(target=print, name='ticker').start()\n    except RuntimeError:\n        try:\n            \
+                import socket\n            socket.create_connection(('db.example', 5432))\n        except OSError:\n            \
+                import orjson\n";
     let reasons = [
         // A module that the interpreter is built without.
         ["_ctypes", "no shared libraries", "main.py", "import ctypes"],
         // A thread that an import starts.
         ["ticker", "threads do not exist", "compute lane", ".start()"],
+        // What opens a socket.
+        ["gaierror", "socket.getaddrinfo: sockets do not exist", "grants", "socket.create_connection("],
         // A C extension without a build for wasi, which the reason begins with, as it was the last.
         [
             "cannot be made a component: ModuleNotFoundError: no module 'orjson.orjson'",
