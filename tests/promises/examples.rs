@@ -1,5 +1,9 @@
 //! Every example plugin answers as its README says.
 
+mod codes;
+mod languages;
+mod svg;
+
 use std::{fs, io, os::unix::fs::PermissionsExt as _, path::Path, time::SystemTime};
 
 use http::{Method, Request};
@@ -18,8 +22,22 @@ use crate::python::{open, roomy};
 /// The variable that names the folder of built example plugins.
 const PLUGINS: &str = "WASMBAY_PLUGINS";
 
-/// Serves copies of these plugins: what a deployment needs of each, its manifest and its component.
+/// Serves copies of these plugins.
 async fn serve(names: &[&str]) -> House {
+    let house = House::over(settings(), copies(names)).await;
+    all_live(&house, names.len());
+    house
+}
+
+/// The same for plugins that bring an engine along, which takes its time to be compiled.
+async fn serve_engines(names: &[&str]) -> House {
+    let house = open(roomy(), Mode::Serve, copies(names)).await;
+    all_live(&house, names.len());
+    house
+}
+
+/// What a deployment needs of these plugins: of each its manifest and its component.
+fn copies(names: &[&str]) -> TempDir {
     let folder = std::env::var_os(PLUGINS);
     let folder = folder.unwrap_or_else(|| panic!("{PLUGINS} is not set: eval \"$(cargo xtask guests)\""));
     let dir = TempDir::new().expect("a folder");
@@ -27,11 +45,13 @@ async fn serve(names: &[&str]) -> House {
         let copied = copy(&Path::new(&folder).join(name), &dir.path().join(name));
         copied.unwrap_or_else(|error| panic!("{name} is not built, cargo xtask guests does it: {error}"));
     }
-    let house = House::over(settings(), dir).await;
+    dir
+}
+
+fn all_live(house: &House, count: usize) {
     let status = house.host.behind().registry().status();
     assert!(status.plugins.iter().all(|plugin| plugin.state == State::Live), "{status:#?}");
-    assert_eq!(status.plugins.len(), names.len());
-    house
+    assert_eq!(status.plugins.len(), count);
 }
 
 /// The README's plugin in Rust, as `cargo xtask guests` built it from the README's text.

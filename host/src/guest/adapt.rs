@@ -156,17 +156,6 @@ fn under(version: &str) -> Vec<String> {
     of_02.map(|package| since_ever(package).replace(&linked, &asked)).collect()
 }
 
-/// The definitions of WASI 0.2 that guests are linked to, under any patch version: each package's name without its
-/// namespace, and its text.
-pub fn packages_02(version: &str) -> Vec<(String, String)> {
-    let named = |text: String| {
-        let (_, rest) = text.split_once("package wasi:")?;
-        let (name, _) = rest.split_once('@')?;
-        Some((name.to_owned(), text))
-    };
-    under(version).into_iter().filter_map(named).collect()
-}
-
 /// A package without its history: what came with a later version may not be named in an earlier one, though an importer
 /// that names it gets it.
 fn since_ever(package: &str) -> String {

@@ -42,7 +42,7 @@ mod variables;
 #[cfg(test)]
 mod tests;
 
-pub use adapt::{packages_02 as packages, runnable};
+pub use adapt::runnable;
 pub use call::{Call, Meter};
 pub use compile::{RECIPE, compile};
 pub use declared::Declared;

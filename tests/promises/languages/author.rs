@@ -132,6 +132,11 @@ impl Author {
         Ok(fs::write(self.plugin.join(file), text)?)
     }
 
+    /// What a file has in it.
+    pub(crate) fn reads(&self, file: &str) -> anyhow::Result<Vec<u8>> {
+        Ok(fs::read(self.plugin.join(file))?)
+    }
+
     /// Puts another plugin into the folder that is served.
     pub(crate) fn puts_beside(&self, other: &Plugin) -> anyhow::Result<()> {
         other.write(self.dir.path())

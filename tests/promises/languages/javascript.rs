@@ -1,6 +1,9 @@
 //! A fetch handler in an engine that serves many requests: all that it does once it does again, and what failed is not used again.
 
-use std::time::{Duration, Instant};
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use http::Request;
 use http_body_util::BodyExt as _;
@@ -180,5 +183,30 @@ async fn work_goes_on_while_a_body_comes(house: &House, server: &Upstream) -> an
     drop(sender);
     let told: Value = serde_json::from_slice(&asked.await??.body)?;
     assert_eq!(told, json!({ "text": "slow body", "meanwhile": "ok" }));
+    Ok(())
+}
+
+/// The same source is the same component, so that its compiled code is found again; and yet no two instances draw the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_becomes_the_same_component_wherever_it_is_built() -> anyhow::Result<()> {
+    let source = "const map = new Map([[Symbol(), {}]]);\n\
+                  export default { fetch: () => new Response(`${map.size} ${Math.random()}`) };\n";
+    let mut built = Vec::new();
+    for _ in 0..2 {
+        let author = Author::begins("javascript", "js").await?;
+        author.writes("plugin.toml", &MANIFEST.replace("max_requests = 1000", "").replace("\"SERVER\"", ""))?;
+        author.writes("src/index.js", source)?;
+        author.builds().await?;
+        built.push((author.reads("plugin.wasm")?, author.leaves()));
+    }
+    let (first, dir) = built.remove(0);
+    assert!(first == built[0].0, "{} and {} bytes, or the same number of others", first.len(), built[0].0.len());
+    for place in [dir.path(), Path::new(env!("CARGO_MANIFEST_DIR"))] {
+        let place = place.as_os_str().as_encoded_bytes();
+        assert!(!first.windows(place.len()).any(|bytes| bytes == place), "it says where it was built");
+    }
+    let house = python::open(python::roomy(), Mode::Serve, dir).await;
+    let drawn = [house.get("/js/a").await, house.get("/js/a").await];
+    assert!(drawn[0].text().starts_with("1 0.") && drawn[0].text() != drawn[1].text(), "{drawn:?}");
     Ok(())
 }

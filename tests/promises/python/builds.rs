@@ -49,16 +49,37 @@ async fn refused(protocol: &str, requirements: &str, main: &str, reasons: &[&str
     Ok(())
 }
 
-/// Three imports that fail, each while the one before it is handled: a build takes seconds, and its traceback has them all.
+/// Imports that fail, each while the one before it is handled: a build takes seconds, and its traceback has them all.
+const CANNOT_WORK: &str = r"
+try:
+    import ctypes
+except ImportError:
+    try:
+        import threading
+        threading.Thread(target=print, name='ticker').start()
+    except RuntimeError:
+        try:
+            import multiprocessing
+            multiprocessing.SimpleQueue()
+        except RuntimeError:
+            try:
+                import socket
+                socket.create_connection(('db.example', 5432))
+            except OSError:
+                import orjson
+";
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_import_that_cannot_work_fails_the_build_with_its_reason() -> anyhow::Result<()> {
-    let main = "try:\n    import ctypes\nexcept ImportError:\n    try:\n        import threading\n        \
-                threading.Thread(target=print, name='ticker').start()\n    except RuntimeError:\n        import orjson\n";
     let reasons = [
         // A module that the interpreter is built without.
         ["_ctypes", "no shared libraries", "main.py", "import ctypes"],
         // A thread that an import starts.
         ["ticker", "threads do not exist", "compute lane", ".start()"],
+        // What is to talk to another process.
+        ["os.pipe", "a component starts no processes", "compute lane", "multiprocessing.SimpleQueue()"],
+        // What opens a socket.
+        ["gaierror", "socket.getaddrinfo: sockets do not exist", "grants", "socket.create_connection("],
         // A C extension without a build for wasi, which the reason begins with, as it was the last.
         [
             "cannot be made a component: ModuleNotFoundError: no module 'orjson.orjson'",
@@ -67,7 +88,7 @@ async fn an_import_that_cannot_work_fails_the_build_with_its_reason() -> anyhow:
             "import orjson",
         ],
     ];
-    refused("wsgi", "orjson==3.13.0", main, reasons.as_flattened()).await
+    refused("wsgi", "orjson==3.13.0", CANNOT_WORK, reasons.as_flattened()).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

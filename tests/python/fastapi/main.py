@@ -10,6 +10,7 @@ from contextvars import ContextVar
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from enum import StrEnum
+from importlib import metadata
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -19,7 +20,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi.middleware.gzip import GZipMiddleware
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, StreamingResponse
 from fastapi.security import APIKeyHeader, HTTPBasic, HTTPBasicCredentials, OAuth2PasswordBearer
-from pydantic import BaseModel, ConfigDict, Field, computed_field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, EmailStr, Field, computed_field, field_validator, model_validator
 
 log = logging.getLogger("everything")
 times_started = 0
@@ -298,6 +299,27 @@ async def late_import():
     import wave
     from colorsys import rgb_to_hsv
     return {"module": wave.__name__, "hsv": rgb_to_hsv(1, 1, 1)}
+
+
+class Reader(BaseModel):
+    email: EmailStr
+
+
+@app.post("/readers")
+async def join(reader: Reader):
+    return reader
+
+
+@app.get("/packages/{name}")
+async def package(name: str):
+    try:
+        found = metadata.distribution(name)
+    except metadata.PackageNotFoundError as error:
+        raise HTTPException(404, str(error))
+    return {"name": found.name, "version": metadata.version(name), "requires": metadata.requires(name),
+            "summary": metadata.metadata(name)["Summary"], "text": len(found.read_text("METADATA")),
+            "programs": sorted(point.name for point in metadata.entry_points(group="console_scripts", name="email_validator")),
+            "listed": found.name in [other.name for other in metadata.distributions()]}
 
 
 @app.websocket("/ws")

@@ -87,8 +87,8 @@ impl Kept<'_> {
     }
 }
 
-/// Folders of what cargo and Python make beside sources.
-const BUILT: [&str; 2] = ["target", "__pycache__"];
+/// Folders of what cargo, Python and npm make beside sources.
+const BUILT: [&str; 3] = ["target", "__pycache__", "node_modules"];
 
 /// Every file under `folder` but build products, as name and content, in a fixed order.
 pub(crate) fn sources_of(folder: &Path) -> std::io::Result<Vec<String>> {
@@ -96,10 +96,11 @@ pub(crate) fn sources_of(folder: &Path) -> std::io::Result<Vec<String>> {
     entries.sort_by_key(fs::DirEntry::file_name);
     let mut sources = Vec::new();
     for entry in entries {
+        if BUILT.iter().any(|name| entry.file_name() == *name) {
+            continue;
+        }
         if entry.file_type()?.is_dir() {
-            if !BUILT.iter().any(|name| entry.file_name() == *name) {
-                sources.extend(sources_of(&entry.path())?);
-            }
+            sources.extend(sources_of(&entry.path())?);
         } else {
             sources.push(entry.file_name().to_string_lossy().into_owned());
             sources.push(String::from_utf8_lossy(&fs::read(entry.path())?).into_owned());

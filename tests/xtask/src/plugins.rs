@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context, ensure};
 
-use crate::{command::quoted, kept::Kept, place::Place, steps::Steps, toolchain::Toolchain};
+use crate::{command::quoted, kept::Kept, languages, place::Place, steps::Steps, toolchain::Toolchain};
 
 /// What a manifest's command says to build inside of the plugin's own folder.
 const IN_PLACE: &str = " --target-dir target";
@@ -28,14 +28,30 @@ const GO: &str = "go build";
 /// The package that plugins in Go may be made with.
 const GO_SDK: &str = "sdk/go";
 
+/// What builds plugins in C and Zig, as their commands name it.
+const ZIG: &str = "python3 -m ziglang";
+
+/// What builds plugins in JavaScript and TypeScript, as their commands name it.
+const JAVASCRIPT_SDK: &str = "sdk/js";
+
 /// Which folder cargo builds plugins in.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Build<'a> {
-    /// Each plugin's own, where `wasmbay dev` goes on building it.
-    InPlace,
+    /// Each plugin's own, where `wasmbay dev` goes on building it. The folder is that of the fetched languages, on a
+    /// machine that can fetch them.
+    InPlace(Option<&'a Path>),
     /// One folder of the cache, so that a fresh clone compiles nothing that any other has compiled; the finished
     /// component is put where the manifest says. The folder is that of the fetched languages.
     Shared(&'a Path),
+}
+
+impl Build<'_> {
+    fn languages(&self) -> Option<&Path> {
+        match self {
+            Self::InPlace(languages) => *languages,
+            Self::Shared(languages) => Some(languages),
+        }
+    }
 }
 
 /// Runs the build command of every plugin under `plugins/`, unless its component is known. Answers that folder.
@@ -50,19 +66,22 @@ pub(crate) fn build(place: &Place, steps: &Steps, toolchain: &Toolchain, build: 
         for plugin in folders_of(&folder)? {
             step.say(&plugin.file_name().unwrap_or_default().to_string_lossy());
             let (component, command) = read(&plugin.join("plugin.toml"))?;
-            if build == Build::InPlace
-                && let Some(lacking) = command.as_deref().and_then(lacking)
+            if let Build::InPlace(languages) = build
+                && let Some(lacking) = command.as_deref().and_then(|command| lacking(&plugin, command, languages))
             {
                 step.keep(&format!("{} is left out: it takes {lacking}", plugin.display()));
                 continue;
             }
-            let shared = component.strip_prefix(OWN_TARGET).filter(|_| build != Build::InPlace);
+            let shared = component.strip_prefix(OWN_TARGET).filter(|_| matches!(build, Build::Shared(_)));
+            if let Some(languages) = build.languages() {
+                languages::link_packages(languages, &plugin)?;
+            }
             match (command, shared) {
                 (Some(command), Some(built)) if command.contains(IN_PLACE) => {
-                    build_shared(&kept, &plugin, &command, built)?;
+                    build_shared(&kept, build, &plugin, &command, built)?;
                 }
                 (Some(command), Some(built)) => build_kept(&kept, build, &plugin, &command, built)?,
-                (Some(command), None) => run(&kept, &plugin, &command)?,
+                (Some(command), None) => kept.run(&mut shell(build, &plugin, &command)?)?,
                 (None, _) => {}
             }
             let component = plugin.join(component);
@@ -74,11 +93,11 @@ pub(crate) fn build(place: &Place, steps: &Steps, toolchain: &Toolchain, build: 
 }
 
 /// Builds in the shared folder and puts the component, whose path in a target folder is `built`, into the plugin's.
-fn build_shared(kept: &Kept, plugin: &Path, command: &str, built: &str) -> anyhow::Result<()> {
+fn build_shared(kept: &Kept, build: Build<'_>, plugin: &Path, command: &str, built: &str) -> anyhow::Result<()> {
     let sdk = kept.place.sdk();
     let uses: &[&Path] = if uses_the_sdk(plugin) { &[&sdk] } else { &[] };
     let folder = kept.folder("plugins", plugin, uses, |folder, target_dir| {
-        run(kept, plugin, &in_folder(command, target_dir))?;
+        kept.run(&mut shell(build, plugin, &in_folder(command, target_dir))?)?;
         let built = target_dir.join(built);
         fs::copy(&built, folder.join("component")).with_context(|| format!("{} was not built", built.display()))?;
         Ok(())
@@ -91,18 +110,12 @@ fn build_shared(kept: &Kept, plugin: &Path, command: &str, built: &str) -> anyho
 /// folder is `built`.
 fn build_kept(kept: &Kept, build: Build<'_>, plugin: &Path, command: &str, built: &str) -> anyhow::Result<()> {
     let to = plugin.join(OWN_TARGET).join(built);
-    let uses = [(PYTHON_SDK, PYTHON_SDK), (GO, GO_SDK)].into_iter().filter(|(word, _)| command.contains(word));
+    let sdks = [(PYTHON_SDK, PYTHON_SDK), (GO, GO_SDK), (JAVASCRIPT_SDK, JAVASCRIPT_SDK)];
+    let uses = sdks.into_iter().filter(|(word, _)| command.contains(word));
     let uses = uses.map(|(_, folder)| kept.place.root.join(folder)).collect::<Vec<_>>();
     let uses = uses.iter().map(PathBuf::as_path).collect::<Vec<_>>();
     let folder = kept.folder("plugins", plugin, &uses, |folder, _| {
-        let mut shell = Command::new("sh");
-        if let Build::Shared(languages) = build {
-            let path = std::env::var_os("PATH").unwrap_or_default();
-            let folders = std::iter::once(languages.join("bin")).chain(std::env::split_paths(&path));
-            // Go fetches another Go otherwise, when a module asks for one.
-            shell.env("PATH", std::env::join_paths(folders)?).env("GOTOOLCHAIN", "local").env("GOPROXY", "off");
-        }
-        kept.run(shell.arg("-c").arg(command).current_dir(plugin))?;
+        kept.run(&mut shell(build, plugin, command)?)?;
         fs::copy(&to, folder.join("component")).with_context(|| format!("{} was not built", to.display()))?;
         Ok(())
     })?;
@@ -110,13 +123,19 @@ fn build_kept(kept: &Kept, build: Build<'_>, plugin: &Path, command: &str, built
 }
 
 /// What this machine has not that a command takes: only the plugin's own tests cannot go without.
-fn lacking(command: &str) -> Option<&'static str> {
+fn lacking(plugin: &Path, command: &str, languages: Option<&Path>) -> Option<&'static str> {
     let runs = |command: &mut Command| command.output().is_ok_and(|looked| looked.status.success());
     let python = "import pip, sys; sys.exit(sys.version_info < (3, 11))";
-    if command.contains(PYTHON_SDK) && !runs(Command::new("python3").args(["-c", python])) {
-        Some("Python 3.11 or later with pip")
+    if command.contains(PYTHON_SDK) {
+        (!runs(Command::new("python3").args(["-c", python]))).then_some("Python 3.11 or later with pip")
+    } else if languages.is_some() {
+        None
     } else if command.contains(GO) && !runs(Command::new("go").arg("version")) {
         Some("Go 1.24 or later")
+    } else if command.contains(ZIG) && !runs(Command::new("python3").args(["-m", "ziglang", "version"])) {
+        Some("Zig (python3 -m pip install ziglang)")
+    } else if plugin.join(languages::PACKAGES).exists() && !plugin.join(languages::MODULES).exists() {
+        Some("Node.js 20 or later, and `npm install` in its folder")
     } else {
         None
     }
@@ -127,8 +146,18 @@ pub(crate) fn uses_the_sdk(plugin: &Path) -> bool {
     fs::read_to_string(plugin.join("Cargo.toml")).is_ok_and(|package| package.contains(SDK))
 }
 
-fn run(kept: &Kept, plugin: &Path, command: &str) -> anyhow::Result<()> {
-    kept.run(Command::new("sh").arg("-c").arg(command).current_dir(plugin))
+/// A manifest's command in its plugin's folder, with the fetched languages at hand.
+fn shell(build: Build<'_>, plugin: &Path, command: &str) -> anyhow::Result<Command> {
+    let mut shell = Command::new("sh");
+    shell.arg("-c").arg(command).current_dir(plugin);
+    if let Some(languages) = build.languages() {
+        languages::apply(languages, &mut shell)?;
+    }
+    if let Build::Shared(_) = build {
+        // Go fetches another Go otherwise, when a module asks for one.
+        shell.env("GOTOOLCHAIN", "local").env("GOPROXY", "off");
+    }
+    Ok(shell)
 }
 
 /// A manifest's command, to build in this target folder instead of the plugin's own.

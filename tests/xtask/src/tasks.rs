@@ -48,9 +48,14 @@ const SOAK: &str = "WASMBAY_SOAK";
 /// Builds all that is needed, then becomes `wasmbay dev plugins/`.
 pub(crate) fn up(place: &Place, steps: &Steps, args: &[String]) -> anyhow::Result<()> {
     let toolchain = Toolchain::ensure(place, steps)?;
-    plugins::build(place, steps, &toolchain, Build::InPlace)?;
+    // Where they cannot be fetched, the examples that take them are left out.
+    let languages = languages::fetchable().then(|| languages::ensure(place, steps, &toolchain)).transpose()?;
+    plugins::build(place, steps, &toolchain, Build::InPlace(languages.as_deref()))?;
     steps.command("host (release)", &place.root, cargo(place).args(BUILD_RELEASE))?;
     let mut wasmbay = Command::new(place.target.join("release/wasmbay"));
+    if let Some(languages) = &languages {
+        languages::apply(languages, &mut wasmbay)?;
+    }
     become_program(toolchain.apply(&mut wasmbay).args(["dev", "plugins/"]).args(args).current_dir(&place.root))
 }
 

@@ -2,8 +2,6 @@
 
 use clap::ValueEnum;
 
-use crate::guest;
-
 /// Every file of `sdk/templates` and of the libraries that templates bring along: its path below `sdk`, its text.
 static FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/sdk.rs"));
 
@@ -81,20 +79,7 @@ impl Language {
                 }
             }
         }
-        if let Some(version) = self.wit() {
-            let packages = guest::packages(version);
-            files.extend(packages.into_iter().map(|(name, text)| (format!("wasmbay/wit/deps/{name}.wit"), text)));
-        }
         files
-    }
-
-    /// The patch version of WASI 0.2 whose definitions the language's tools want to have at hand.
-    fn wit(self) -> Option<&'static str> {
-        match self {
-            // The one that componentize-js was made with.
-            Self::JavaScript | Self::TypeScript => Some("0.2.10"),
-            _ => None,
-        }
     }
 }
 

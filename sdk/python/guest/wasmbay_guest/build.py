@@ -4,7 +4,7 @@ import importlib
 import inspect
 import sys
 
-from . import instance, logs, missing, stand_ins, warm
+from . import distributions, instance, logs, missing, stand_ins, warm
 from .outbound import hooks
 
 
@@ -28,6 +28,7 @@ def load(app, folder, files, imports, native):
     warm.frameworks()
     logs.configure()
     logs.keep_sources(folder)
+    distributions.keep()
     finder.sealed = True
     return found
 

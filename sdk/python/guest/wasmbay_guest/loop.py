@@ -22,11 +22,11 @@ import wit_world
 from componentize_py_types import Ok
 from wit_world.imports import wasi_clocks_monotonic_clock_0_3_2 as monotonic_clock
 
+from .stand_ins import NO_SOCKETS
+
 runtime = support.componentize_py_runtime
 _of_context = support._future_state
 _order = itertools.count()
-
-NO_SOCKETS = "sockets do not exist inside of a component: what is outside is reached through the host's grants"
 
 #: The host's clock moves in steps of a millisecond.
 CLOCK_STEP = 0.001

@@ -5,12 +5,19 @@ Names are there, so that an import works; using one says what does not exist and
 
 import asyncio
 import contextvars
+import errno
+import os
+import socket
 import sys
 import tempfile
 import threading
 import types
 
-NO_TLS = "TLS is not in a component: the host speaks it, for requests that come in and for those that a grant lets out"
+NO_TLS = ("TLS is not in a component: the host speaks it, for requests that come in and for those that a grant lets out; "
+          "httpx, requests and urllib3 reach out through it")
+NO_SOCKETS = ("sockets do not exist inside of a component: what is outside is reached through the host's grants, over HTTP by "
+              "httpx, requests or urllib3")
+NO_PROCESSES = "a component starts no processes: work that computes belongs in a plugin of the compute lane"
 NO_THREADS = (
     "threads do not exist inside of a component: work that computes belongs in a plugin of the compute lane, "
     "work that waits in `async def`"
@@ -67,6 +74,9 @@ def install():
         except ImportError:
             sys.modules[name] = make()
     _no_threads()
+    _no_sockets()
+    # What `multiprocessing` begins with, whatever is asked of it.
+    os.pipe = _no_pipe
     # Files in memory have nowhere else to go once they are large; the instance's memory limit holds for them.
     tempfile.SpooledTemporaryFile.rollover = lambda self: None
     # Else what is printed would come out when the interpreter ends, which it does not.
@@ -94,3 +104,25 @@ def _no_threads():
         return contextvars.copy_context().run(function, *args)
 
     anyio.to_thread.run_sync = run_sync
+
+
+def _no_pipe():
+    raise RuntimeError(f"os.pipe: {NO_PROCESSES}")
+
+
+def _no_sockets():
+    """The interpreter's own end without a word of why. The errors are those that callers expect of a network."""
+
+    def refuse(self, *_args, **_options):
+        raise OSError(errno.ENETUNREACH, f"socket.socket: {NO_SOCKETS}")
+
+    socket.socket.__init__ = refuse
+    for name in ("getaddrinfo", "gethostbyname", "gethostbyname_ex", "gethostbyaddr", "getnameinfo"):
+        setattr(socket, name, _no_names(name))
+
+
+def _no_names(name):
+    def refuse(*_args, **_options):
+        raise socket.gaierror(socket.EAI_FAIL, f"socket.{name}: {NO_SOCKETS}")
+
+    return refuse
