@@ -73,6 +73,8 @@ enum Task {
     /// eval "$(cargo xtask guests)" && cargo test
     #[command(verbatim_doc_comment)]
     Guests,
+    /// Fetch and build the servers that benches measure beside, and print the variables to export for running a bench by hand.
+    Peers,
     /// Measure the host as it is shipped: `cargo xtask bench lanes`. Without a name, the bench program lists what there is.
     Bench {
         /// The bench's name and options, passed on to `wasmbay-bench`.
@@ -102,6 +104,7 @@ fn run(task: Task) -> anyhow::Result<()> {
             tasks::soak(&place, &Steps::on_stdout(), filter.as_deref(), &soak)
         }
         Task::Guests => tasks::guests(&place, &Steps::on_stderr()),
+        Task::Peers => tasks::peers(&place, &Steps::on_stderr()),
         Task::Bench { args } => tasks::bench(&place, &Steps::on_stdout(), &args),
     }
 }

@@ -117,10 +117,21 @@ pub(crate) fn guests(place: &Place, steps: &Steps) -> anyhow::Result<()> {
     let toolchain = Toolchain::ensure(place, steps)?;
     let built = Built::ensure(place, steps, &toolchain, env::var_os(SOAK).is_some())?;
     steps.command("host and tests (debug)", &place.root, cargo(place).args(BUILD_DEBUG))?;
-    for (name, value) in built.variables(place, "debug") {
+    print(built.variables(place, "debug"));
+    Ok(())
+}
+
+/// Fetches and builds the servers to measure beside, and prints what to export.
+pub(crate) fn peers(place: &Place, steps: &Steps) -> anyhow::Result<()> {
+    print([("WASMBAY_PEERS", peers::ensure(place, steps)?), ("WASMBAY_WASMTIME", peers::wasmtime(place, steps)?)]);
+    Ok(())
+}
+
+/// Lines for a shell.
+fn print<const N: usize>(variables: [(&str, PathBuf); N]) {
+    for (name, value) in variables {
         println!("export {name}={}", quoted(value.as_os_str()));
     }
-    Ok(())
 }
 
 /// Builds what is shipped, then becomes `wasmbay-bench`.

@@ -14,7 +14,7 @@ const LONGEST: f64 = 720.0;
 const BAR: f64 = 15.0;
 const BETWEEN: f64 = 12.0;
 /// Title, place and legend.
-const TOP: f64 = 96.0;
+const TOP: f64 = 110.0;
 const BOTTOM: f64 = 34.0;
 
 /// One for each of the figures, in their order: the reference is grey, the host stands out.
@@ -78,17 +78,21 @@ fn head(svg: &mut String, document: &Document, groups: &[(&Section, Vec<Bar>)]) 
         svg,
         "<text x=\"12\" y=\"24\" font-size=\"17\" font-weight=\"600\">Hello, requests a second (logarithmic scale)</text>"
     );
-    let _ = writeln!(
-        svg,
-        "<text x=\"12\" y=\"44\" font-size=\"10.5\" fill=\"#57606a\">{}</text>",
-        escaped(&place(&document.system, &document.date))
-    );
+    // The machine and the host in one line, what it is measured beside in another.
+    for (n, line) in place(&document.system, &document.date).split("; ").enumerate() {
+        let _ = writeln!(
+            svg,
+            "<text x=\"12\" y=\"{}\" font-size=\"10.5\" fill=\"#57606a\">{}</text>",
+            43 + n * 14,
+            escaped(line)
+        );
+    }
     let mut x = 12.0;
     for (name, colour) in document.bars.iter().zip(COLOURS) {
         if groups.iter().any(|(_, bars)| bars.iter().any(|(of, ..)| of == name)) {
             let _ = writeln!(
                 svg,
-                "<rect x=\"{x}\" y=\"58\" width=\"11\" height=\"11\" fill=\"{colour}\"/><text x=\"{}\" y=\"68\">{}</text>",
+                "<rect x=\"{x}\" y=\"72\" width=\"11\" height=\"11\" fill=\"{colour}\"/><text x=\"{}\" y=\"82\">{}</text>",
                 x + 16.0,
                 escaped(name)
             );

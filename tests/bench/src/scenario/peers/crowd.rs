@@ -17,6 +17,9 @@ const COMPONENTS: usize = 100;
 /// Plugins that are asked.
 const HOT: usize = 100;
 
+/// What the example answers.
+const SAID: &str = "hello from wasmbay!";
+
 const STARTED: &str = "start to ready";
 const RESTING: &str = "memory once ready";
 const RSS: &str = "memory while the hot ones are asked";
@@ -58,19 +61,22 @@ pub(super) async fn run(bench: &Bench, case: Case) -> anyhow::Result<Section> {
 }
 
 fn write(bench: &Bench, known: usize) -> anyhow::Result<Served> {
-    let path = bench.places.plugins.join("hello/hello.wat");
-    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    let said = "hello from wasmbay!";
-    ensure!(text.matches(said).count() > 0, "{} says something else than {said:?}", path.display());
     (0..known).try_fold(Served::new()?, |served, n| {
-        let text = text.replace(said, &says(n));
-        served.plugin("", &Plugin::text(&format!("p{n}"), text).route(&format!("/p{n}")))
+        served.plugin("", &Plugin::text(&format!("p{n}"), text(bench, n % COMPONENTS)?).route(&format!("/p{n}")))
     })
 }
 
+/// The example in WebAssembly text, with a number of its own.
+pub(super) fn text(bench: &Bench, n: usize) -> anyhow::Result<String> {
+    let path = bench.places.plugins.join("hello/hello.wat");
+    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    ensure!(text.contains(SAID), "{} says something else than {SAID:?}", path.display());
+    Ok(text.replace(SAID, &says(n)))
+}
+
 /// As long as what it stands for.
-fn says(n: usize) -> String {
-    format!("hello from no {:05}", n % COMPONENTS)
+pub(super) fn says(n: usize) -> String {
+    format!("hello from no {n:05}")
 }
 
 /// Asks the hot ones, spread over all, one connection for each. Answers how many replies were wrong.
@@ -79,7 +85,7 @@ async fn ask(bench: &Bench, host: &Host, known: usize) -> anyhow::Result<f64> {
     let groups = (0..hot).map(|n| {
         let n = n * (known / hot);
         let group = Group::closed(&format!("p{n}"), host.listen, &format!("/p{n}"), 1);
-        group.body(Body::Exact(format!("{}\n", says(n))))
+        group.body(Body::Exact(format!("{}\n", says(n % COMPONENTS))))
     });
     let report = Generator::start(groups.collect(), bench.times()).await?.finish().await?;
     let answered = report.groups.iter().all(|group| group.requests > 0);

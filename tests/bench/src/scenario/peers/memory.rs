@@ -1,5 +1,7 @@
 //! What a request that waits costs in memory.
 
+use std::time::Duration;
+
 use crate::{
     figure::{Spec, at_most, none_of, shown},
     report::Section,
@@ -14,6 +16,9 @@ use crate::{
 
 /// How long each waits.
 const WAIT_MS: u32 = 3_000;
+
+/// Between two looks at the host's memory; the requests wait together for seconds.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Requests at once in a shared instance.
 const SHARED: usize = 64;
@@ -39,6 +44,18 @@ pub(super) async fn waiting(bench: &Bench, case: Case) -> anyhow::Result<Section
     run(bench, case, &plugin, &format!("/wait?ms={WAIT_MS}"), requests, requests.div_ceil(SHARED), 8.0).await
 }
 
+/// Looks at the host's memory while something goes on. Its own high-water mark may be of its start.
+async fn watched<T>(host: &Host, work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<(T, f64)> {
+    let (mut most, mut looks) = (0.0_f64, tokio::time::interval(LOOK));
+    tokio::pin!(work);
+    loop {
+        tokio::select! {
+            done = &mut work => return Ok((done?, most)),
+            _ = looks.tick() => most = most.max(host.rss_mib()?),
+        }
+    }
+}
+
 async fn run(
     bench: &Bench,
     case: Case,
@@ -57,8 +74,7 @@ async fn run(
         let host = Host::start(&bench.places.host, room(Served::new()?, requests).plugin("", &plugin)?).await?;
         host.get(&target.replace(&WAIT_MS.to_string(), "1")).await?;
         let before = host.rss_mib()?;
-        let held = hold(host.listen, target, requests).await?;
-        let most = host.peak_rss_mib()?;
+        let (held, most) = watched(&host, hold(host.listen, target, requests)).await?;
         host.stop().await;
         let (group, summary) = (held.group("held")?, whole(&held)?);
         collected.keep("held, from connecting to the reply", n, group);

@@ -22,7 +22,7 @@ const CONNECTIONS: usize = hello::CONNECTIONS;
 
 const WASMBAY: [Names; 2] = [
     Names { rate: "peak", p50: "p50 at the peak", p99: "p99 at the peak", cpu: "CPU a request at the peak" },
-    Names { rate: "rate", p50: "p50", p99: "p99", cpu: "CPU a request" },
+    Names { rate: "rate", p50: "p50 at 70 %", p99: "p99 at 70 %", cpu: "CPU a request at 70 %" },
 ];
 const NATIVE: [Names; 2] = [
     Names {
@@ -31,10 +31,15 @@ const NATIVE: [Names; 2] = [
         p99: "native p99 at the peak",
         cpu: "native CPU a request at the peak",
     },
-    Names { rate: "native rate", p50: "native p50", p99: "native p99", cpu: "native CPU a request" },
+    Names {
+        rate: "native rate",
+        p50: "native p50 at 70 %",
+        p99: "native p99 at 70 %",
+        cpu: "native CPU a request at 70 %",
+    },
 ];
 
-const OF_NATIVE: &str = "p99 of native's";
+const OF_NATIVE: &str = "p99 at 70 %, of native's";
 const FAULTY: &str = "faulty replies";
 
 /// Runs the case.
