@@ -37,7 +37,7 @@ impl Budget {
             };
             let change = (*count as f64 / budget as f64 - 1.0) * 100.0;
             println!("{kind}: {count} instructions a request, {change:+.1} % of the budget");
-            if change > self.tolerance_percent as f64 {
+            if count * 100 > budget * (100 + self.tolerance_percent) {
                 over.push(format!(
                     "{kind}: {count} instructions a request, {change:.1} % above the budget of {budget}"
                 ));
