@@ -15,7 +15,7 @@ pub(crate) fn markdown(document: &Document) -> String {
     if document.quick {
         text.push_str("\nA quick run: sizes and times of a smoke test, no record.\n");
     }
-    if !document.bars.is_empty() && !document.quick {
+    if document.is_drawn() {
         let _ = write!(text, "\n![requests a second]({}.svg)\n", document.scenario);
     }
     if !document.side_by_side.is_empty() {
@@ -35,6 +35,9 @@ fn side_by_side(document: &Document) -> String {
         let [_, value, aim, verdict] = section.figure(name).map(figure).unwrap_or_default();
         if aim.is_empty() { value } else { format!("{value} ({aim}: {verdict})") }
     };
+    if !document.sections.iter().any(|section| names.iter().any(|name| section.figure(name).is_some())) {
+        return String::new();
+    }
     let has_any = |section: &&Section| names.iter().any(|name| section.figure(name).is_some());
     let rows = document.sections.iter().filter(has_any).map(|section| {
         let cells = names.iter().map(|name| cell(section, name));

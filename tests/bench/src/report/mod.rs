@@ -88,6 +88,11 @@ impl Document {
         self.sections.iter().all(Section::is_met)
     }
 
+    /// Whether there is anything to draw.
+    fn is_drawn(&self) -> bool {
+        self.bars.iter().any(|name| self.sections.iter().any(|section| section.figure(name).is_some()))
+    }
+
     /// Writes `SCENARIO.md` and `SCENARIO.json` into `folder`, and `SCENARIO.svg` where there is something to draw.
     ///
     /// # Errors
@@ -96,7 +101,7 @@ impl Document {
     pub(crate) fn write(&self, folder: &Path) -> anyhow::Result<()> {
         fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
         let json = serde_json::to_string_pretty(self)?;
-        let drawn = (!self.bars.is_empty()).then(|| ("svg", chart::svg(self)));
+        let drawn = self.is_drawn().then(|| ("svg", chart::svg(self)));
         for (ending, text) in [("md", markdown(self)), ("json", json)].into_iter().chain(drawn) {
             let path = folder.join(format!("{}.{ending}", self.scenario));
             fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
