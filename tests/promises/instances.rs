@@ -57,7 +57,7 @@ async fn what_is_kept_ready_holds_no_more_than_a_quarter_of_a_lanes_slots() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_instance_that_failed_is_not_used_again() {
     for file in ["http02.wasm", "http03.wasm"] {
-        let plugin = Plugin::new("p", "io", file).with("[instances]\nmax_requests = 100\n[limits]\ntimeout = \"1s\"");
+        let plugin = Plugin::new("p", "io", file).with("[instances]\nmax_requests = 100\n[limits]\ntimeout = \"3s\"");
         let house = House::serve(&[plugin]).await;
         for wrong in ["trap", "trap-late?n=10", "wait?ms=20000"] {
             assert_eq!(count(&house).await, 1, "{file} before {wrong}");

@@ -107,7 +107,8 @@ pub(super) async fn serve<S, F>(
     let _ = unsent::limit(&stream);
     let (read, write) = stream.into_split();
     let write = Arc::new(write);
-    let flow = Arc::new(Flow::new(Arc::new(unsent::Socket(write.clone()))));
+    let socket = Arc::new(unsent::Socket::new(write.clone()));
+    let flow = Arc::new(Flow::new(socket.clone()));
     let wire = Wire::new(read, write.clone(), &shared.limits, flow.clone());
     let carrier = tokio::select! {
         carrier = shake_hands(wire, &shared) => carrier,
@@ -148,6 +149,7 @@ pub(super) async fn serve<S, F>(
             },
         }
     };
+    socket.let_go();
     closing::finish(end, &state, &shared, write).await;
 }
 
