@@ -61,6 +61,8 @@ async fn an_instance_that_failed_is_not_used_again() {
         let house = House::serve(&[plugin]).await;
         for wrong in ["trap", "trap-late?n=10", "wait?ms=20000"] {
             assert_eq!(count(&house).await, 1, "{file} before {wrong}");
+            // Else the next request may have another one, and this one counts on.
+            house.until("it waits", |house| house.metric("wasmbay_idle_instances", "p") == 1.0).await;
             let _ = house.try_get(&format!("/p/{wrong}")).await;
         }
         assert_eq!(count(&house).await, 1, "{file}");
