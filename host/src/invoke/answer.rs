@@ -11,9 +11,9 @@ use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use tokio::time::{Sleep, sleep};
 
-use super::flight::{Flight, unheard};
+use super::flight::Flight;
 use crate::{
-    body::{self, Body},
+    body::{self, Body, unheard},
     config::OnDisconnect,
     failure::{Code, Failure},
 };

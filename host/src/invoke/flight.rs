@@ -4,7 +4,7 @@ use std::{
     future::poll_fn,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll, Waker},
+    task::{Context, Poll},
     time::Duration,
 };
 
@@ -21,7 +21,7 @@ use super::{
     prepare::{self, BodyFault},
 };
 use crate::{
-    body::Body,
+    body::{Body, unheard},
     capability::{Caller, Trace, http::Allowance},
     config::{Limits, OnDisconnect},
     failure::{Code, Failure},
@@ -246,15 +246,6 @@ fn answered(head: &mut Option<Head>, cx: &mut Context<'_>) -> Option<Result<Resp
     let Poll::Ready(answer) = Pin::new(head.as_mut()?).poll(cx) else { return None };
     *head = None;
     answer.ok()
-}
-
-/// A context that wakes nobody, for the look at a channel just before its guest is polled and the channel again.
-///
-/// A guest of the io lane runs inside that poll. With the waker of the poll before still in the channel, what it sends
-/// would wake the very task that is running: one more poll for nothing, and often another thread of the runtime roused
-/// to do it.
-pub(super) fn unheard() -> Context<'static> {
-    Context::from_waker(Waker::noop())
 }
 
 impl Drop for Flight {

@@ -7,7 +7,7 @@ use std::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    task::{Context, Poll, Waker, ready},
+    task::{Context, Poll, ready},
 };
 
 use bytes::{Bytes, BytesMut};
@@ -22,7 +22,7 @@ use super::{
     requests::{Requests, UnderWay},
 };
 use crate::{
-    body::{self, Body},
+    body::{self, Body, unheard},
     failure::{Code, Failure},
 };
 
@@ -255,11 +255,6 @@ impl Drop for Arriving {
             coming.unread.store(true, Ordering::Relaxed);
         }
     }
-}
-
-/// A context that wakes nobody.
-fn unheard() -> Context<'static> {
-    Context::from_waker(Waker::noop())
 }
 
 /// What is in here is whole at every instant.

@@ -9,7 +9,7 @@ use std::{
         Arc, Mutex, Weak,
         atomic::{
             AtomicBool,
-            Ordering::{AcqRel, Acquire, Release},
+            Ordering::{Acquire, Release},
         },
     },
     task::{Context, Poll, Waker},
@@ -149,7 +149,7 @@ impl Intake {
 
     /// Lets the reader have what was taken in.
     fn give(&self) {
-        self.bell.rung.swap(false, AcqRel);
+        self.bell.rung.store(false, Release);
         let coming = lock(&self.coming).upgrade();
         let reader = coming.and_then(|coming| lock(&coming).help.give());
         reader.into_iter().for_each(Waker::wake);
