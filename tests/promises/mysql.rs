@@ -23,6 +23,12 @@ const CLIENTS: [(&str, &str); 4] =
 /// What runs now in a database, for the administrator.
 const RUNNING: &str = "SELECT count(*) FROM information_schema.processlist WHERE command <> 'Sleep' AND info LIKE";
 
+/// How many rows of a table `t` there are once no transaction that wrote to it is under way: it waits for their locks.
+///
+/// `information_schema.innodb_trx` is no condition to wait for: it shows what it showed before for as long as somebody
+/// asks it more often than ten times a second.
+const SETTLED: &str = "SELECT count(*) FROM t LOCK IN SHARE MODE";
+
 /// An operator's text that names this database `main`, with more lines for it.
 fn text(database: &Database, more: &str, folder: &Path) -> String {
     let path = folder.join("url");

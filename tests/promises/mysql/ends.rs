@@ -6,7 +6,7 @@ use wasmbay_tests::{
     house::{House, Plugin},
 };
 
-use super::{RUNNING, ask, client, place, with};
+use super::{RUNNING, SETTLED, ask, client, place, with};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_waits_for_a_connection_gets_one_or_is_told_in_time() {
@@ -59,7 +59,7 @@ async fn a_statement_that_runs_too_long_is_ended_on_the_server_and_so_is_one_who
         ))
         .await;
     assert!(told.text().contains("ran for 4s"), "{}", told.text());
-    server.until(&database.name, "SELECT count(*) FROM information_schema.innodb_trx", "0").await;
+    assert_eq!(server.sql(&database.name, SETTLED).await.expect("no lock is left"), "0");
     assert_eq!(house.get(&format!("/a/{}", ask("SELECT count(*) AS n FROM t"))).await.text(), "n:int64\ni64:0");
 }
 
