@@ -27,6 +27,12 @@ impl Budget {
         toml::from_str(&text).expect("the budget is what the test wrote")
     }
 
+    /// Whether so many are within what this kind may take.
+    pub(crate) fn holds(&self, kind: &str, count: u64) -> bool {
+        let budget = self.instructions.get(kind);
+        budget.is_some_and(|budget| count * 100 <= budget * (100 + self.tolerance_percent))
+    }
+
     /// A line for each count that is past its budget, or has none. One that is far below is told, so that the gain is kept.
     pub(crate) fn over(&self, counted: &[(&str, u64)]) -> Vec<String> {
         let mut over = Vec::new();
@@ -37,7 +43,7 @@ impl Budget {
             };
             let change = (*count as f64 / budget as f64 - 1.0) * 100.0;
             println!("{kind}: {count} instructions a request, {change:+.1} % of the budget");
-            if count * 100 > budget * (100 + self.tolerance_percent) {
+            if !self.holds(kind, *count) {
                 over.push(format!(
                     "{kind}: {count} instructions a request, {change:.1} % above the budget of {budget}"
                 ));

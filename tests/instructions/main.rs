@@ -27,13 +27,18 @@ const WRITE: &str = "WASMBAY_WRITE_INSTRUCTIONS";
 /// What the counted process says when its request is about to come, before its thread's number.
 const READY: &str = "counted thread: ";
 
+/// How often a request is counted that takes more than it may: one in many does work for those before it, such as giving back
+/// the memory of their instances.
+const COUNTS: usize = 4;
+
 #[test]
 fn a_request_takes_no_more_instructions_than_its_budget() {
-    let counted: Vec<(&str, u64)> = KINDS.iter().map(|kind| (kind.name, counted(kind.name))).collect();
     if env::var_os(WRITE).is_some() {
-        return budget::write(&counted);
+        return budget::write(&KINDS.map(|kind| (kind.name, least(kind.name, |_| false))));
     }
-    let over = Budget::read().over(&counted);
+    let budget = Budget::read();
+    let counted = KINDS.map(|kind| (kind.name, least(kind.name, |count| budget.holds(kind.name, count))));
+    let over = budget.over(&counted);
     assert!(
         over.is_empty(),
         "{}\nWhere the work is wanted, write the new counts: {WRITE}=1 cargo xtask test a_request_takes",
@@ -41,7 +46,19 @@ fn a_request_takes_no_more_instructions_than_its_budget() {
     );
 }
 
-/// The instructions of a request of this kind.
+/// The least that a request of this kind takes: of several counts, or the first that is enough.
+fn least(kind: &str, is_enough: impl Fn(u64) -> bool) -> u64 {
+    let mut least = u64::MAX;
+    for _ in 0..COUNTS {
+        least = least.min(counted(kind));
+        if is_enough(least) {
+            break;
+        }
+    }
+    least
+}
+
+/// The instructions of one request of this kind.
 fn counted(kind: &str) -> u64 {
     let mut run = Command::new(env::current_exe().expect("this program has a path"));
     run.args(["--exact", "requests_that_are_counted", "--ignored", "--test-threads=1", "--nocapture"]);
