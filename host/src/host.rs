@@ -20,7 +20,7 @@ use std::{
 };
 
 use anyhow::Context;
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, Either, ready};
 use http::{Request, Response};
 use tokio::{task::JoinHandle, time::Instant};
 
@@ -61,7 +61,7 @@ pub trait Behind: Send + Sync + 'static {
         &self,
         arrival: Arrival,
         request: Request<Body>,
-    ) -> impl Future<Output = Result<Response<Body>, Failure>> + Send;
+    ) -> impl Future<Output = Result<Response<Body>, Failure>> + Send + use<Self>;
 
     /// Hears where the host listens, before anything is served there.
     fn listening(&self, own: &[SocketAddr]);
@@ -183,17 +183,14 @@ impl<B: Behind> Host<B> {
         let watch = AbortOnDrop(tokio::spawn(watch));
         let serving = state.clone();
         let call = move |arrival, request| {
-            let serving = serving.clone();
-            let refused = level.reached(Rung::Refuse);
-            async move {
-                if refused {
-                    return Err(Failure::new(Code::HostFull, "the host has too much to do"));
-                }
-                if !serving.settled.load(Ordering::Acquire) {
-                    return Err(Failure::new(Code::Unavailable, "the host is starting"));
-                }
-                serving.behind.call(arrival, request).await
-            }
+            let refusal = if level.reached(Rung::Refuse) {
+                Failure::new(Code::HostFull, "the host has too much to do")
+            } else if !serving.settled.load(Ordering::Acquire) {
+                Failure::new(Code::Unavailable, "the host is starting")
+            } else {
+                return Either::Left(serving.behind.call(arrival, request));
+            };
+            Either::Right(ready(Err(refusal)))
         };
         let author = (mode == Mode::Dev).then(|| {
             let behind = Arc::clone(&behind);

@@ -6,7 +6,10 @@ pub mod reply;
 
 use std::{any::Any, future::Future, panic::AssertUnwindSafe, sync::Arc};
 
-use futures_util::FutureExt;
+use futures_util::{
+    FutureExt,
+    future::{Either, lazy, ready},
+};
 use http::{HeaderValue, Method, Request, Response, Version, header};
 use tracing::Instrument;
 
@@ -37,9 +40,7 @@ where
     let invoke = Arc::new(invoke);
     let counting = metrics.clone();
     Server::start(acceptor, "public", limits, metrics, move |arrived| {
-        let exchange = Exchange::begin(&arrived, counting.clone(), author.clone());
-        let invoke = invoke.clone();
-        async move { exchange.run(arrived, &*invoke).await }
+        Exchange::begin(&arrived, counting.clone(), author.clone()).run(arrived, invoke.clone())
     })
 }
 
@@ -68,7 +69,9 @@ impl Exchange {
         Self { id, record, metrics, method, version, arriving, author, answered: false }
     }
 
-    async fn run<I, F>(mut self, arrived: Arrived, invoke: &I) -> Response<Body>
+    /// Its future is made of others without `async`, which would keep room for what it was handed as long as it runs:
+    /// there may be thousands of requests that wait.
+    fn run<I, F>(mut self, arrived: Arrived, invoke: Arc<I>) -> impl Future<Output = Response<Body>>
     where
         I: Fn(Arrival, Request<Body>) -> F,
         F: Future<Output = Result<Response<Body>, Failure>>,
@@ -76,12 +79,19 @@ impl Exchange {
         let Arrived { request, refused, .. } = arrived;
         if let Some(failure) = refused {
             // What may be sent again was well formed: the connection is still in step.
-            return self.refuse(&failure, failure.code.row().retry == Retry::Never);
+            return Either::Left(ready(self.refuse(&failure, failure.code.row().retry == Retry::Never)));
         }
         let arrival = Arrival { request_id: self.id, record: self.record.clone() };
         let span = tracing::debug_span!("request", request_id = self.id.as_str());
-        let work = AssertUnwindSafe(async { invoke(arrival, request).await }).catch_unwind().instrument(span);
-        let result = work.await.unwrap_or_else(|panic| Err(self.panicked(&*panic)));
+        let work = AssertUnwindSafe(lazy(move |_| invoke(arrival, request)).flatten()).catch_unwind().instrument(span);
+        Either::Right(work.map(move |result| {
+            let result = result.unwrap_or_else(|panic| Err(self.panicked(&*panic)));
+            self.end(result)
+        }))
+    }
+
+    /// The answer for what came of the request.
+    fn end(&mut self, result: Result<Response<Body>, Failure>) -> Response<Body> {
         // Whatever was made of a body that broke, the client did not send what it meant to send.
         if let Some(fault) = self.arriving.fault().cloned() {
             return self.refuse(&fault, true);

@@ -276,8 +276,12 @@ fn make_private(folder: &Path) -> io::Result<()> {
 }
 
 impl Behind for Plugins {
-    async fn call(&self, arrival: Arrival, request: Request<Body>) -> Result<Response<Body>, Failure> {
-        self.invoker.call(arrival, request).await
+    fn call(
+        &self,
+        arrival: Arrival,
+        request: Request<Body>,
+    ) -> impl Future<Output = Result<Response<Body>, Failure>> + Send + use<> {
+        self.invoker.call(arrival, request)
     }
 
     fn listening(&self, own: &[SocketAddr]) {

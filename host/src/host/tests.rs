@@ -14,17 +14,24 @@ use crate::body;
 struct StandIn {
     settled: watch::Sender<bool>,
     entered: Semaphore,
-    open: Semaphore,
+    open: Arc<Semaphore>,
     ended: AtomicBool,
 }
 
 impl Behind for StandIn {
-    async fn call(&self, _: Arrival, request: Request<Body>) -> Result<Response<Body>, Failure> {
+    fn call(
+        &self,
+        _: Arrival,
+        request: Request<Body>,
+    ) -> impl Future<Output = Result<Response<Body>, Failure>> + Send + use<> {
         self.entered.add_permits(1);
-        if request.uri().path() == "/hold" {
-            self.open.acquire().await.expect("never closed").forget();
+        let open = self.open.clone();
+        async move {
+            if request.uri().path() == "/hold" {
+                open.acquire().await.expect("never closed").forget();
+            }
+            Ok(Response::new(body::full("answered")))
         }
-        Ok(Response::new(body::full("answered")))
     }
 
     fn listening(&self, own: &[SocketAddr]) {
@@ -70,7 +77,7 @@ fn start() -> Host<StandIn> {
     let behind = StandIn {
         settled: watch::Sender::new(false),
         entered: Semaphore::new(0),
-        open: Semaphore::new(0),
+        open: Arc::new(Semaphore::new(0)),
         ended: AtomicBool::new(false),
     };
     Host::open(&settings, Mode::Serve, Metrics::new(), Arc::new(behind)).unwrap()

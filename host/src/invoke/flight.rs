@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use futures_util::{FutureExt, future::Either};
 use http::{Method, Request, Response};
 use tokio::{
     sync::oneshot,
@@ -60,20 +61,21 @@ type Head = oneshot::Receiver<Result<Response<Body>, Failure>>;
 
 impl Flight {
     /// Runs an admitted request until its response's head; the body goes on with the rest of it.
-    pub(super) async fn start(
+    pub(super) fn start(
         host: &Arc<Inner>,
         passage: Passage,
         request: Request<Body>,
-    ) -> Result<Response<Body>, Failure> {
+    ) -> impl Future<Output = Result<Response<Body>, Failure>> + Send + use<> {
         let (flight, head, deadline) = Self::launch(host, passage, request);
-        match flight.plugin.manifest.on_disconnect {
-            OnDisconnect::Cancel => flight.until_head(head, deadline).await,
-            OnDisconnect::Finish => {
-                // On a task of its own the guest reaches its head whether somebody still waits or not; the answer's
-                // own drop sees to the rest.
-                let flight = tokio::spawn(flight.until_head(head, deadline));
-                flight.await.unwrap_or_else(|error| Err(Failure::plain(Code::HostPanic).inside(error)))
-            }
+        let on_disconnect = flight.plugin.manifest.on_disconnect;
+        let until_head = flight.until_head(head, deadline);
+        match on_disconnect {
+            OnDisconnect::Cancel => Either::Left(until_head),
+            // On a task of its own the guest reaches its head whether somebody still waits or not; the answer's own drop
+            // sees to the rest.
+            OnDisconnect::Finish => Either::Right(tokio::spawn(until_head).map(|ended| {
+                ended.unwrap_or_else(|error| Err(Failure::plain(Code::HostPanic).inside(error)))
+            })),
         }
     }
 

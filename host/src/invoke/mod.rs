@@ -12,7 +12,7 @@ mod statics;
 
 use std::sync::Arc;
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, Either, ready};
 use http::{HeaderMap, Request, Response};
 use tokio::time::Instant;
 
@@ -148,13 +148,21 @@ impl Invoker {
     /// # Cancel safety
     /// Dropping the future, or the response's body before its end, is the client leaving: the guest is dropped unless
     /// its manifest says `on_disconnect = "finish"`.
-    pub async fn call(&self, arrival: Arrival, request: Request<Body>) -> Result<Response<Body>, Failure> {
+    pub fn call(
+        &self,
+        arrival: Arrival,
+        request: Request<Body>,
+    ) -> impl Future<Output = Result<Response<Body>, Failure>> + Send + use<> {
         let Arrival { request_id, record } = arrival;
         let host = request.uri().authority().map(|authority| authority.as_str());
-        let found = self.0.current.table().find(host, request.uri().path(), request.method())?;
-        let hop = hops::behind(request.headers());
-        let (trigger, told) = (Trigger::Http, HeaderMap::new());
-        self.admit(found, Entry { trigger, hop, record, request_id, latest: None, told }, request).await
+        match self.0.current.table().find(host, request.uri().path(), request.method()) {
+            Err(failure) => Either::Left(ready(Err(failure))),
+            Ok(found) => {
+                let hop = hops::behind(request.headers());
+                let (trigger, told) = (Trigger::Http, HeaderMap::new());
+                Either::Right(self.admit(found, Entry { trigger, hop, record, request_id, latest: None, told }, request))
+            }
+        }
     }
 
     /// Runs a request that the host itself makes, in the plugin's own lane, on the revision that is live now.
@@ -219,25 +227,35 @@ impl Invoker {
     }
 
     /// Every door's way in: files are answered, everything else waits at the gates and takes off.
-    async fn admit(&self, found: Found, entry: Entry, request: Request<Body>) -> Result<Response<Body>, Failure> {
-        note_plugin(&entry.record, &found);
-        if found.plugin.statics.serves(found.route) {
-            return statics::answer(&found, &request.into_parts().0).await;
-        }
-        prepare::check_length(&request, limits(&found.plugin, entry.trigger))?;
-        if entry.hop > HOP_LIMIT {
-            return Err(Failure::plain(Code::Loop));
-        }
-        let claim = claim(&found.plugin);
-        let entered = match entry.latest {
-            None => self.0.gates.enter(claim).await,
-            Some(latest) => {
-                let remaining = latest.saturating_duration_since(Instant::now());
-                self.0.gates.enter_nested(claim, entry.hop, remaining).await
+    ///
+    /// A block, which holds what it is handed once: an `async fn` would hold it twice.
+    fn admit(
+        &self,
+        found: Found,
+        entry: Entry,
+        request: Request<Body>,
+    ) -> impl Future<Output = Result<Response<Body>, Failure>> + Send + use<> {
+        let host = Arc::clone(&self.0);
+        async move {
+            note_plugin(&entry.record, &found);
+            if found.plugin.statics.serves(found.route) {
+                return statics::answer(&found, &request.into_parts().0).await;
             }
-        };
-        let admitted = entered.map_err(|refused| refusal(refused, &entry.record))?;
-        Flight::start(&self.0, Passage { found, entry, admitted }, request).await
+            prepare::check_length(&request, limits(&found.plugin, entry.trigger))?;
+            if entry.hop > HOP_LIMIT {
+                return Err(Failure::plain(Code::Loop));
+            }
+            let claim = claim(&found.plugin);
+            let entered = match entry.latest {
+                None => host.gates.enter(claim).await,
+                Some(latest) => {
+                    let remaining = latest.saturating_duration_since(Instant::now());
+                    host.gates.enter_nested(claim, entry.hop, remaining).await
+                }
+            };
+            let admitted = entered.map_err(|refused| refusal(refused, &entry.record))?;
+            Flight::start(&host, Passage { found, entry, admitted }, request).await
+        }
     }
 }
 

@@ -236,7 +236,7 @@ where
         .max_concurrent_streams(limits.streams)
         .initial_stream_window_size(64 * 1024)
         .initial_connection_window_size(1024 * 1024)
-        .max_send_buf_size(limits.buffer)
+        .max_send_buf_size(pace::GATHERED.into())
         .max_header_list_size(16 * 1024)
         .keep_alive_interval(limits.ping)
         .keep_alive_timeout(limits.ping / 2);

@@ -28,9 +28,9 @@ use crate::{body::Body, failure::Failure};
 /// The largest piece of a body that is handed over at once.
 const PIECE: usize = 64 * 1024;
 
-/// Bytes of a body of HTTP/1 after which what was handed over leaves before more is asked for. hyper would gather eight times as much,
-/// and hold it when the socket takes no more.
-const GATHERED: u64 = 4 * 1024;
+/// Bytes of a body after which what was handed over leaves before more is asked for. hyper would gather eight times as much, and
+/// hold it when the socket takes no more: of each stream, where there are many.
+pub(super) const GATHERED: u16 = 4 * 1024;
 
 tokio::task_local! {
     /// The pace of the stream whose task this is.
@@ -97,7 +97,7 @@ impl HttpBody for Parts {
         if taken != self.taken {
             (self.gathered, self.taken) = (0, taken);
         }
-        if self.gathered >= GATHERED {
+        if self.gathered >= u64::from(GATHERED) {
             // When there is nothing to be had of a body, hyper sends what it has. Then it asks again.
             cx.waker().wake_by_ref();
             return Poll::Pending;
