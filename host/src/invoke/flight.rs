@@ -73,9 +73,10 @@ impl Flight {
             OnDisconnect::Cancel => Either::Left(until_head),
             // On a task of its own the guest reaches its head whether somebody still waits or not; the answer's own drop
             // sees to the rest.
-            OnDisconnect::Finish => Either::Right(tokio::spawn(until_head).map(|ended| {
-                ended.unwrap_or_else(|error| Err(Failure::plain(Code::HostPanic).inside(error)))
-            })),
+            OnDisconnect::Finish => Either::Right(
+                tokio::spawn(until_head)
+                    .map(|ended| ended.unwrap_or_else(|error| Err(Failure::plain(Code::HostPanic).inside(error)))),
+            ),
         }
     }
 

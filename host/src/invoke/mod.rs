@@ -160,7 +160,11 @@ impl Invoker {
             Ok(found) => {
                 let hop = hops::behind(request.headers());
                 let (trigger, told) = (Trigger::Http, HeaderMap::new());
-                Either::Right(self.admit(found, Entry { trigger, hop, record, request_id, latest: None, told }, request))
+                Either::Right(self.admit(
+                    found,
+                    Entry { trigger, hop, record, request_id, latest: None, told },
+                    request,
+                ))
             }
         }
     }

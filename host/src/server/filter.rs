@@ -141,8 +141,10 @@ fn host_name(host: &str) -> Option<String> {
         return address.parse::<Ipv6Addr>().ok().map(|address| format!("[{address}]"));
     }
     let host = host.strip_suffix('.').unwrap_or(host);
-    let valid = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
-    (!host.is_empty() && host.len() <= 253 && host.bytes().all(valid)).then(|| host.to_ascii_lowercase())
+    let valid = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    // A label has a character at the least (RFC 1034, section 3.5): what is left of `a..` would be another spelling of `a`.
+    let label = |label: &str| !label.is_empty() && label.bytes().all(valid);
+    (host.len() <= 253 && host.split('.').all(label)).then(|| host.to_ascii_lowercase())
 }
 
 fn target(uri: &Uri) -> Result<PathAndQuery, Failure> {
@@ -248,9 +250,24 @@ mod tests {
         ] {
             assert_eq!(host(written).ok().as_deref(), Some(meant), "{written}");
         }
-        for written in
-            ["", ":80", "a:", "a:99999", "a:+1", "u@a", "a b", "a,b", "a/b", "[::1", "[fe80::1%eth0]", "a%41", "."]
-        {
+        for written in [
+            "",
+            ":80",
+            "a:",
+            "a:99999",
+            "a:+1",
+            "u@a",
+            "a b",
+            "a,b",
+            "a/b",
+            "[::1",
+            "[fe80::1%eth0]",
+            "a%41",
+            ".",
+            "a..",
+            "a..b",
+            ".a",
+        ] {
             assert!(host(written).is_err(), "{written}");
         }
     }

@@ -121,6 +121,7 @@ pub fn hosts(mark: &Mark) -> Vec<Shape> {
         (hello.clone(), "Host: [fe80::1%25eth0]\r\n"),
         (hello.clone(), "Host: localhost/../\r\n"),
         (hello.clone(), "Host: local host\r\n"),
+        (hello.clone(), "Host: localhost..\r\n"),
         (format!("ftp://localhost{hello}"), "Host: localhost\r\n"),
     ];
     rows.iter().map(|(target, hosts)| shape(&format!("{target} {hosts}"), get(target, hosts), 400)).collect()
