@@ -12,7 +12,6 @@ use crate::steps::counted;
 const BEFORE: usize = 100;
 
 /// A guest and how it is served.
-#[derive(Clone, Copy)]
 pub(crate) struct Kind {
     /// Its name in the budget.
     pub(crate) name: &'static str,
