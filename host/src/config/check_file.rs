@@ -127,7 +127,7 @@ impl CheckFile {
     /// # Errors
     /// Every fault of the file at once, or that it cannot be read.
     pub fn read(path: &Path) -> Result<Self, Vec<Diagnostic>> {
-        let text = file::read(path, file::MAX_MANIFEST).map_err(|wrong| vec![Diagnostic::new(path, wrong.message)])?;
+        let text = file::read(path, file::MAX_CHECKS).map_err(|wrong| vec![Diagnostic::new(path, wrong.message)])?;
         Self::parse(&text, path)
     }
 

@@ -4,8 +4,8 @@ use std::{fs::File, io::Read, path::Path};
 
 use super::fault::Wrong;
 
-/// A manifest is a page or two; this is a hundred.
-pub(super) const MAX_MANIFEST: u64 = 256 << 10;
+/// Checks hold what is sent and what is awaited, for each of some dozen requests.
+pub(super) const MAX_CHECKS: u64 = 256 << 10;
 
 /// Settings hold a few lines for each of thousands of tenants.
 pub(super) const MAX_SETTINGS: u64 = 4 << 20;

@@ -22,9 +22,6 @@ pub const MANIFEST_FILE: &str = "plugin.toml";
 /// two writes of one save.
 pub const QUIET: Duration = Duration::from_millis(100);
 
-/// The largest manifest. A hundred routes take about 10 KiB.
-const MAX_MANIFEST: u64 = 256 << 10;
-
 /// The largest component. An interpreter with its libraries takes about 40 MiB.
 pub const MAX_COMPONENT: u64 = 128 << 20;
 
@@ -204,7 +201,7 @@ pub(super) fn take(folder: &Path, rest: &mut Rest, quiet: Duration, read: &ReadM
 fn try_take(folder: &Path, rest: &mut Rest, quiet: Duration, read: &ReadManifest<'_>) -> io::Result<Taken> {
     let Some(alone) = Stamps::look(folder, None)? else { return Ok(Taken::Gone) };
     let file = folder.join(MANIFEST_FILE);
-    let (_, text) = read_inside(folder, MANIFEST_FILE.as_ref(), MAX_MANIFEST)?;
+    let (_, text) = read_inside(folder, MANIFEST_FILE.as_ref(), Manifest::MAX_BYTES)?;
     let manifest = read(&file, &text);
     let named = manifest.as_ref().ok().map(Named::by);
     let Some(before) = Stamps::look(folder, named.as_ref())? else { return Ok(Taken::Gone) };
@@ -245,7 +242,7 @@ fn rest_of(
 
 /// The manifest alone, as it is at this moment, if it is free of faults.
 pub(super) fn manifest_now(folder: &Path, read: &ReadManifest<'_>) -> Option<Manifest> {
-    let (_, text) = read_inside(folder, MANIFEST_FILE.as_ref(), MAX_MANIFEST).ok()?;
+    let (_, text) = read_inside(folder, MANIFEST_FILE.as_ref(), Manifest::MAX_BYTES).ok()?;
     read(&folder.join(MANIFEST_FILE), &text).ok()
 }
 

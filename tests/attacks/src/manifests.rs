@@ -6,7 +6,8 @@ pub fn bombs() -> Vec<(&'static str, String, &'static str)> {
     let keys = |count: u32| -> String { (0..count).map(|n| format!("k{n} = 1\n")).collect() };
     vec![
         ("deep", format!("x = {}", "[".repeat(1000)), "recur"),
-        ("deeper", format!("x = {}", "[".repeat(200_000)), "recur"),
+        ("deeper", format!("x = {}", "[".repeat(65_000)), "recur"),
+        ("deepest", format!("x = {}", "[".repeat(200_000)), "the host takes at most"),
         ("dotted", format!("{}z = 1", "a.".repeat(30_000)), "plugin.toml"),
         ("keys", keys(1_000_000), "the host takes at most"),
         ("fewer-keys", manifest.to_owned() + &keys(2000), "k1999"),
