@@ -27,9 +27,9 @@ pub(super) struct Place {
 /// What a look over all folders found.
 #[derive(Debug, Default)]
 pub(super) struct Scan {
-    /// Folders that hold a manifest now.
+    /// Folders that hold a manifest now, in order.
     pub(super) present: Vec<Place>,
-    /// Folders that are links to somewhere outside their tenant's.
+    /// Folders that are links to somewhere outside their tenant's, in order.
     pub(super) outside: Vec<Place>,
     /// Tenants' folders that could not be read.
     pub(super) faults: Vec<String>,
@@ -50,6 +50,11 @@ pub(super) fn scan(tenants: &[TenantSpec]) -> Scan {
 }
 
 impl Scan {
+    /// Whether this folder was found.
+    pub(super) fn holds(&self, place: &Place) -> bool {
+        [&self.present, &self.outside].iter().any(|found| found.binary_search(place).is_ok())
+    }
+
     fn search(&mut self, tenant: usize, home: &Path, folder: &Path, depth: usize) -> io::Result<()> {
         if folder.join(MANIFEST_FILE).symlink_metadata().is_ok() {
             self.present.push(Place { folder: folder.to_owned(), tenant });

@@ -24,15 +24,18 @@ use crate::{
 pub struct Table<G = guest::Plugin> {
     /// Tenants with host names of their own, by host.
     hosts: HashMap<HostPattern, usize>,
-    /// Tenants under a path prefix, longest prefix first.
-    prefixes: Vec<(Arc<str>, usize)>,
+    /// Tenants under a path prefix, by prefix.
+    prefixes: HashMap<Box<str>, usize>,
+    /// Bytes of the longest prefix.
+    longest: usize,
     /// The tenant that has every host and path.
     everywhere: Option<usize>,
+    /// Every tenant, by name.
+    names: HashMap<Arc<str>, usize>,
     tenants: Vec<TenantRoutes<G>>,
 }
 
 struct TenantRoutes<G> {
-    name: Arc<str>,
     plugins: BTreeMap<String, Arc<LivePlugin<G>>>,
     any_host: PathTree<Target<G>>,
     by_host: HashMap<HostPattern, PathTree<Target<G>>>,
@@ -64,21 +67,30 @@ impl<G> Table<G> {
     }
 
     fn without_plugins(tenants: &[TenantSpec]) -> Self {
-        let mut table = Self { hosts: HashMap::new(), prefixes: Vec::new(), everywhere: None, tenants: Vec::new() };
+        let mut table = Self {
+            hosts: HashMap::new(),
+            prefixes: HashMap::new(),
+            longest: 0,
+            everywhere: None,
+            names: HashMap::new(),
+            tenants: Vec::new(),
+        };
         for (index, tenant) in tenants.iter().enumerate() {
             match &tenant.place {
                 TenantPlace::Everywhere => table.everywhere = Some(index),
                 TenantPlace::Hosts(hosts) => table.hosts.extend(hosts.iter().map(|host| (host.clone(), index))),
-                TenantPlace::Prefix(prefix) => table.prefixes.push((prefix.as_str().into(), index)),
+                TenantPlace::Prefix(prefix) => {
+                    table.longest = table.longest.max(prefix.len());
+                    table.prefixes.insert(prefix.as_str().into(), index);
+                }
             }
+            table.names.insert(tenant.name.clone(), index);
             table.tenants.push(TenantRoutes {
-                name: tenant.name.clone(),
                 plugins: BTreeMap::new(),
                 any_host: PathTree::default(),
                 by_host: HashMap::new(),
             });
         }
-        table.prefixes.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
         table
     }
 
@@ -102,15 +114,17 @@ impl<G> Table<G> {
         if let Some(tenant) = host.and_then(|host| self.hosts.get(host)) {
             return Some((*tenant, path));
         }
-        let below = |prefix: &str| path.strip_prefix(prefix).filter(|rest| rest.is_empty() || rest.starts_with('/'));
-        let under = self.prefixes.iter().find_map(|(prefix, tenant)| Some((*tenant, below(prefix)?)));
+        // The longest first. A path may have thousands of segments, prefixes have few.
+        let ends = (0..=self.longest.min(path.len())).rev();
+        let mut ends = ends.filter(|end| path.as_bytes().get(*end).is_none_or(|byte| *byte == b'/'));
+        let under = ends.find_map(|end| Some((*self.prefixes.get(&path[..end])?, &path[end..])));
         let (tenant, path) = under.or_else(|| Some((self.everywhere?, path)))?;
         Some((tenant, if path.is_empty() { "/" } else { path }))
     }
 
     /// The plugin that a tenant knows by this name: for plugin calls. Never another tenant's.
     pub fn find_plugin(&self, tenant: &str, name: &str) -> Option<&Arc<LivePlugin<G>>> {
-        self.tenants.iter().find(|routes| &*routes.name == tenant)?.plugins.get(name)
+        self.tenants[*self.names.get(tenant)?].plugins.get(name)
     }
 
     /// Every live plugin, by tenant and name.

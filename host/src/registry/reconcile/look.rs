@@ -31,14 +31,15 @@ impl<L: Loader> Reconciler<L> {
         for place in &scan.present {
             self.folders.entry(place.clone()).or_default();
         }
-        scan.present.into_iter().filter(|place| !same.contains(place)).collect()
+        // All three lists are in order: with ten thousand folders a look through one for each of another takes seconds.
+        scan.present.into_iter().filter(|place| same.binary_search(place).is_err()).collect()
     }
 
     /// Drops what has been gone for long enough.
     fn missing(&mut self, scan: &Scan, pass: &mut Pass) {
         let leave_after = self.settings.leave_after;
         self.folders.retain(|place, wanted| {
-            if scan.present.contains(place) || scan.outside.contains(place) {
+            if scan.holds(place) {
                 // It came back: what was offered before its absence is offered again.
                 pass.changed |= wanted.missing.take().is_some();
                 return true;

@@ -1,6 +1,6 @@
 //! From what every folder offers to the table that is live.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use super::Reconciler;
 use crate::registry::{
@@ -34,7 +34,8 @@ impl<L: Loader> Reconciler<L> {
         self.shared.metrics.swapped();
         let generation = *self.shared.generation.borrow() + 1;
         tell_changes(&before, &table, generation);
-        for old in before.plugins().filter(|old| !table.plugins().any(|new| Arc::ptr_eq(new, old))) {
+        let stays: HashSet<_> = table.plugins().map(Arc::as_ptr).collect();
+        for old in before.plugins().filter(|old| !stays.contains(&Arc::as_ptr(old))) {
             LivePlugin::retire(Arc::downgrade(old), self.settings.drain);
         }
         self.settle(resolved.live, resolved.refusals);
