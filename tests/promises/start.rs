@@ -75,6 +75,35 @@ async fn a_warm_start_compiles_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn plugins_with_the_same_component_share_its_code() {
+    let (settings, _data) = cold();
+    let house = House::with(settings.clone(), &[Plugin::new("first", "io", "http02.wasm")]).await;
+    assert_eq!(compiled(&house), 1);
+    // What was compiled no longer lies on the disk: from here on a plugin finds it with the first one, or nowhere.
+    for entry in files_below(settings.data.as_deref().unwrap(), "code").unwrap() {
+        fs::remove_file(entry).unwrap();
+    }
+    let strict = "[limits]\nmemory = \"4MiB\"";
+    Plugin::new("second", "io", "http02.wasm").write(house.dir.path()).unwrap();
+    Plugin::new("strict", "io", "http02.wasm").with(strict).write(house.dir.path()).unwrap();
+    house.settled().await;
+    assert_eq!(compiled(&house), 1, "{:?}", house.faults());
+    assert_eq!(house.get("/second/hello").await.text(), house.get("/first/hello").await.text());
+    // Each under its own manifest.
+    assert_eq!(house.get("/second/alloc?mib=32").await.status, 200);
+    assert_eq!(house.get("/strict/alloc?mib=32").await.status, 500);
+    // Code of the other lane is other code.
+    Plugin::new("compute", "compute", "http02.wasm").write(house.dir.path()).unwrap();
+    house.settled().await;
+    assert_eq!(compiled(&house), 2);
+    // The one it was compiled for may go.
+    fs::remove_dir_all(house.dir.path().join("first")).unwrap();
+    house.settled().await;
+    assert_eq!(house.get("/first/hello").await.status, 404);
+    assert_eq!(house.get("/second/hello").await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn compiled_code_that_was_tampered_with_is_never_run() {
     let (settings, _data) = cold();
     let house = House::with(settings.clone(), &[Plugin::new("p", "io", "hello.wat")]).await;

@@ -22,10 +22,10 @@ struct Reached {
 impl Loaded {
     /// What its author should know of it, in sentences.
     pub(super) fn notes(&self) -> Vec<String> {
-        let absent = (!self.imports.absent.is_empty()).then(|| {
+        let absent = (!self.code.0.imports.absent.is_empty()).then(|| {
             format!(
                 "it imports {}, which this host does not have: a call there ends its request",
-                absent::listed(&self.imports.absent)
+                absent::listed(&self.code.0.imports.absent)
             )
         });
         let both = self.reached_in_shared_instances().filter(|reached| reached.by.sync && reached.by.concurrent);
@@ -40,7 +40,7 @@ impl Loaded {
 
     /// What is granted to instances that serve several requests at once, none of which may make the others wait.
     fn reached_in_shared_instances(&self) -> impl Iterator<Item = Reached> {
-        let (grants, imports) = (&self.manifest.grants, &self.imports);
+        let (grants, imports) = (&self.manifest.grants, &self.code.0.imports);
         let shared = self.instances.max_concurrent > 1;
         let keys = Reached {
             what: "key-value",
@@ -66,7 +66,7 @@ impl Loaded {
 
     /// Databases on servers that it is granted and has no functions for.
     fn out_of_reach(&self) -> impl Iterator<Item = String> {
-        let has = |engine| self.imports.sql.iter().any(|(known, reach)| *known == engine && reach.is_any());
+        let has = |engine| self.code.0.imports.sql.iter().any(|(known, reach)| *known == engine && reach.is_any());
         let unreached =
             self.granted.databases.engines().filter(move |(_, engine)| *engine != Engine::Sqlite && !has(*engine));
         unreached.map(|(name, engine)| {

@@ -11,8 +11,9 @@ use super::{
     call::{Desk, Errand},
     cgi::{self, Entry},
     clock::CoarseClock,
+    code::Binding,
     outcome::{self, Ended},
-    plugin::{Binding, Loaded},
+    plugin::Loaded,
     state::State,
     stdio::LogStream,
 };
@@ -83,7 +84,7 @@ fn store(plugin: &Loaded, desk: &Arc<Desk>) -> wasmtime::Result<Store<State>> {
     let context = bare_context(desk, &plugin.granted)?.build();
     let mut state =
         State::new(context, Arc::clone(desk), Arc::clone(&engines.ways), Arc::clone(&plugin.granted), plugin.memory);
-    if let Binding::Command(_) = plugin.binding {
+    if let Binding::Command(_) = plugin.code.0.binding {
         state.set_preview1(bare_context(desk, &plugin.granted)?.build_p1());
     }
     let mut store = Store::new(&engines.lane(plugin.lane).engine, state);
@@ -176,7 +177,7 @@ impl Instance {
 
 impl Loaded {
     pub(super) async fn instantiate(&self, store: &mut Store<State>) -> wasmtime::Result<Guest> {
-        Ok(match &self.binding {
+        Ok(match &self.code.0.binding {
             Binding::Http02(pre) => Guest::Http02(pre.instantiate_async(store).await?),
             Binding::Http03(pre) => Guest::Http03(pre.instantiate_async(store).await?),
             Binding::Cgi(pre) => Guest::Cgi(Entry::Component(pre.instantiate_async(store).await?)),

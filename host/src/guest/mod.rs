@@ -1,7 +1,7 @@
 //! The guests: the only module that knows wasmtime.
 //!
-//! [`Engines`] holds one engine per lane. [`compile`] turns what an author wrote into code for one of them,
-//! [`Engines::load`] makes that code a [`Plugin`], and [`Plugin::run`] is the one way to run it, whatever its [`Kind`].
+//! [`Engines`] holds one engine per lane. [`compile`] turns what an author wrote into code for one of them, [`Engines::code`] links it,
+//! [`Engines::load`] makes a [`Plugin`] of it, and [`Plugin::run`] is the one way to run it, whatever its [`Kind`].
 
 mod absent;
 mod adapt;
@@ -11,6 +11,7 @@ mod call;
 pub(crate) mod caps;
 mod cgi;
 mod clock;
+mod code;
 mod compile;
 mod declared;
 mod engine;
@@ -44,6 +45,7 @@ mod tests;
 
 pub use adapt::runnable;
 pub use call::{Call, Meter};
+pub use code::{Code, Codes};
 pub use compile::{RECIPE, compile};
 pub use declared::Declared;
 pub use engine::{EngineSettings, Engines};

@@ -4,24 +4,23 @@ use std::{sync::Arc, time::Duration};
 
 use http::Response;
 use tokio::sync::oneshot;
-use wasmtime_wasi_http::{WasiBody, p2::bindings::ProxyPre, p3::bindings::ServicePre};
+use wasmtime_wasi_http::WasiBody;
 
 use super::{
     body::{self, Pending, Verdict},
     call::{Call, Errand, Job},
     cgi,
+    code::Code,
     engine::Engines,
     idle::Idle,
     instance::{Guest, Instance, WhenFull},
     outcome, p2, p3,
-    reach::Reach,
     shared::Shared,
-    state::State,
     stock::Stock,
 };
 use crate::{
     body::Body,
-    capability::{Granted, sql::Engine},
+    capability::Granted,
     config::{Instances, Lane, Manifest},
     failure::Failure,
 };
@@ -58,7 +57,7 @@ pub struct Plugin(pub(super) Arc<Loaded>);
 /// What a [`Plugin`] holds.
 pub(super) struct Loaded {
     pub(super) engines: Arc<Engines>,
-    pub(super) binding: Binding,
+    pub(super) code: Code,
     pub(super) lane: Lane,
     pub(super) memory: usize,
     pub(super) after_response: Duration,
@@ -67,29 +66,8 @@ pub(super) struct Loaded {
     pub(super) idle: Arc<Idle>,
     pub(super) stock: Stock,
     pub(super) granted: Arc<Granted>,
-    pub(super) imports: Imports,
     /// For instances that are made for nobody in particular.
     pub(super) manifest: Arc<Manifest>,
-}
-
-/// What a component's imports tell of it.
-#[derive(Default)]
-pub(super) struct Imports {
-    /// Interfaces that this host does not have.
-    pub(super) absent: Vec<String>,
-    /// By which functions it can reach its stores.
-    pub(super) keys: Reach,
-    /// By which functions it can reach its databases.
-    pub(super) sql: Vec<(Engine, Reach)>,
-}
-
-/// The typed way in, resolved once.
-pub(super) enum Binding {
-    Http02(ProxyPre<State>),
-    Http03(ServicePre<State>),
-    Cgi(wasmtime_wasi::p2::bindings::CommandPre<State>),
-    /// A preview1 command, as the core module it is.
-    Command(wasmtime::InstancePre<State>),
 }
 
 /// The way a response's head leaves the guest.
@@ -195,13 +173,7 @@ impl Plugin {
 }
 
 impl Loaded {
-    pub(super) fn new(
-        engines: Arc<Engines>,
-        binding: Binding,
-        imports: Imports,
-        granted: Granted,
-        manifest: &Manifest,
-    ) -> Self {
+    pub(super) fn new(engines: Arc<Engines>, code: Code, granted: Granted, manifest: &Manifest) -> Self {
         let limits = &manifest.limits;
         let idle = Arc::new(Idle::new(manifest.instances.warm));
         if manifest.instances.max_requests > 1 || manifest.instances.warm > 0 {
@@ -209,7 +181,7 @@ impl Loaded {
         }
         Self {
             engines,
-            binding,
+            code,
             lane: manifest.lane,
             memory: usize::try_from(limits.memory.0).unwrap_or(usize::MAX),
             after_response: limits.after_response,
@@ -218,18 +190,13 @@ impl Loaded {
             idle,
             stock: Stock::default(),
             granted: Arc::new(granted),
-            imports,
             manifest: Arc::new(manifest.clone()),
         }
     }
 
     /// What it is.
     pub(super) fn kind(&self) -> Kind {
-        match self.binding {
-            Binding::Http02(_) => Kind::Http02,
-            Binding::Http03(_) => Kind::Http03,
-            Binding::Cgi(_) | Binding::Command(_) => Kind::Cgi,
-        }
+        self.code.kind()
     }
 
     async fn instance(&self, errand: &Arc<Errand>) -> Result<Instance, Failure> {

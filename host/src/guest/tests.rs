@@ -8,7 +8,7 @@ use http_body_util::BodyExt as _;
 use tokio::{runtime::Handle, sync::oneshot, time::Instant};
 
 use super::{
-    Call, EngineSettings, Engines, Kind, Plugin,
+    Call, Codes, EngineSettings, Engines, Kind, Plugin,
     call::{Errand, Log},
     compile,
     instance::{Instance, WhenFull},
@@ -69,15 +69,19 @@ impl House {
         Self { lanes, engines, metrics: Metrics::new(), settings }
     }
 
-    async fn load(&self, manifest: &Manifest, text: &str) -> Result<Plugin, Vec<String>> {
+    fn code(&self, manifest: &Manifest, text: &str) -> Result<super::Code, Vec<String>> {
         let file = Path::new("guest.wat");
-        let code = compile(&self.settings, manifest.lane, file, text.as_bytes());
-        let code = code.map_err(|error| vec![format!("{error:#}")])?;
+        let artefact = compile(&self.settings, manifest.lane, file, text.as_bytes());
+        let artefact = artefact.map_err(|error| vec![format!("{error:#}")])?;
         #[expect(unsafe_code, reason = "loading compiled code is")]
-        // SAFETY: the code was compiled a line above.
+        // SAFETY: it was compiled a line above.
         unsafe {
-            self.engines.load("default", manifest, &code, None).await
+            self.engines.code(manifest.lane, &artefact)
         }
+    }
+
+    async fn load(&self, manifest: &Manifest, text: &str) -> Result<Plugin, Vec<String>> {
+        self.engines.load("default", manifest, self.code(manifest, text)?, None).await
     }
 
     async fn ask(&self, manifest: &Manifest, plugin: &Plugin) -> Result<(u16, String), Failure> {
@@ -137,6 +141,36 @@ async fn a_core_module_in_text_form_answers_in_both_lanes() {
             assert_eq!(house.ask(&manifest, &plugin).await.expect("an answer").0, 200);
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn code_is_known_for_as_long_as_a_plugin_holds_it() {
+    let (house, codes) = (House::new(), Codes::default());
+    let manifest = manifest("io", "");
+    let code = house.code(&manifest, HELLO).expect("it links");
+    codes.note("hello", &code);
+    let first = house.engines.load("default", &manifest, code, None).await.expect("it loads");
+    let shared = codes.get(&"hello").expect("the first plugin holds it");
+    let second = house.engines.load("other", &manifest, shared, None).await.expect("it loads");
+    drop(first);
+    assert_eq!(house.ask(&manifest, &second).await.expect("an answer").0, 200);
+    assert!(codes.get(&"hello").is_some() && codes.get(&"another").is_none());
+    drop(second);
+    assert!(codes.get(&"hello").is_none(), "nobody runs it any more");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn code_that_nobody_holds_is_forgotten() {
+    let (house, codes) = (House::new(), Codes::default());
+    let manifest = manifest("io", "");
+    let code = house.code(&manifest, HELLO).expect("it links");
+    codes.note(usize::MAX, &code);
+    for key in 0..1_000 {
+        let passing = house.code(&manifest, HELLO).expect("it links");
+        codes.note(key, &passing);
+    }
+    assert!(codes.len() < 200, "{} entries are kept for one that is held", codes.len());
+    assert!(codes.get(&usize::MAX).is_some());
 }
 
 #[tokio::test(flavor = "multi_thread")]

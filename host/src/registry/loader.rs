@@ -6,7 +6,7 @@ use super::{compile_child::Compiler, revision::Revision, statics::Statics};
 use crate::{
     config::{CapNote, Caps, Lane, Manifest},
     diagnostic::Diagnostic,
-    guest::{self, Declared, Engines},
+    guest::{self, Code, Codes, Declared, Engines},
     lanes::Who,
     store::{CodeCache, CodeKey, Kept, Shelf},
     telemetry::{Metrics, PluginMetrics},
@@ -64,6 +64,7 @@ pub trait Loader: Send + Sync + 'static {
 pub struct EngineLoader {
     engines: Arc<Engines>,
     cache: CodeCache,
+    codes: Codes<CodeKey>,
     compiler: Compiler,
     shelf: Shelf,
     max_memory: ByteSize,
@@ -80,7 +81,7 @@ impl EngineLoader {
         max_memory: ByteSize,
         metrics: Arc<Metrics>,
     ) -> Self {
-        Self { engines, cache, compiler, shelf, max_memory, metrics }
+        Self { engines, cache, codes: Codes::default(), compiler, shelf, max_memory, metrics }
     }
 
     /// What the host serves and what the guest may read, off the runtime's threads.
@@ -99,19 +100,38 @@ impl EngineLoader {
         kept.map_err(|error| vec![format!("assets and static: the host cannot keep the files: {error}")])
     }
 
-    /// Compiled code for a component: from the cache, else from the compile child.
-    async fn artefact(&self, lane: Lane, file: &Path, component: &[u8]) -> Result<Vec<u8>, String> {
+    /// A component's code: what another plugin holds of it, else compiled and linked.
+    async fn code(&self, lane: Lane, file: &Path, component: &[u8]) -> Result<Code, Vec<String>> {
+        let key = self.key(lane, component);
+        if let Some(code) = self.codes.get(&key) {
+            return Ok(code);
+        }
+        let artefact = self.artefact(lane, &key, file, component).await.map_err(|why| vec![why])?;
+        #[expect(unsafe_code, reason = "compiled code is native code")]
+        // SAFETY: the bytes are what the compile child, this program, wrote to its pipe; those from the cache carry
+        // a code that only the holder of the cache's secret key can make, checked over these very bytes.
+        let code = unsafe { self.engines.code(lane, &artefact) }?;
+        self.codes.note(key, &code);
+        Ok(code)
+    }
+
+    /// What decides what a component's compiled code is.
+    fn key(&self, lane: Lane, component: &[u8]) -> CodeKey {
         let engine = self.engines.compatibility(lane).to_le_bytes();
         let content = *blake3::hash(component).as_bytes();
         // The engine's hash covers its full version: code made before a fix is never run after it.
-        let key = CodeKey::new(&[&content, lane.name().as_bytes(), &engine, guest::RECIPE]);
-        if let Some(artefact) = self.cache.get(&key) {
+        CodeKey::new(&[&content, lane.name().as_bytes(), &engine, guest::RECIPE])
+    }
+
+    /// Compiled code for a component: from the cache, else from the compile child.
+    async fn artefact(&self, lane: Lane, key: &CodeKey, file: &Path, component: &[u8]) -> Result<Vec<u8>, String> {
+        if let Some(artefact) = self.cache.get(key) {
             return Ok(artefact);
         }
         let begun = Instant::now();
         let artefact = self.compiler.compile(lane, file, component).await.map_err(|fault| fault.to_string())?;
         self.metrics.compiled(begun.elapsed());
-        if let Err(error) = self.cache.put(&key, &artefact) {
+        if let Err(error) = self.cache.put(key, &artefact) {
             tracing::warn!(%error, "compiled code could not be cached; the next start compiles it again");
         }
         Ok(artefact)
@@ -145,13 +165,9 @@ impl Loader for EngineLoader {
         if !faults.is_empty() {
             return Err(faults);
         }
-        let artefact = self.artefact(manifest.lane, &manifest.component, component).await;
-        let artefact = artefact.map_err(|why| vec![why])?;
+        let code = self.code(manifest.lane, &manifest.component, component).await?;
         let (statics, assets) = self.keep(revision).await?;
-        #[expect(unsafe_code, reason = "compiled code is native code")]
-        // SAFETY: the bytes are what the compile child, this program, wrote to its pipe; those from the cache carry
-        // a code that only the holder of the cache's secret key can make, checked over these very bytes.
-        let plugin = unsafe { self.engines.load(tenant, manifest, &artefact, assets).await? };
+        let plugin = self.engines.load(tenant, manifest, code, assets).await?;
         match declared.and_then(|declared| declared.unlike(plugin.kind())) {
             Some(fault) => Err(vec![fault]),
             None => Ok(Ready { guest: plugin, statics }),

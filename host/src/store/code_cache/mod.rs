@@ -35,7 +35,7 @@ const TEMPORARY: &str = "tmp-";
 const SUFFIX: &str = "code";
 
 /// What an entry is found by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CodeKey(blake3::Hash);
 
 impl CodeKey {

@@ -115,7 +115,8 @@ impl House {
             let manifest = Manifest::parse(&text, Manifest::FILE).expect("each plan has a good manifest");
             #[expect(unsafe_code, reason = "loading compiled code is")]
             // SAFETY: `compile` made it, in this process.
-            let loading = unsafe { self.engines.load("default", &manifest, code, None) };
+            let code = unsafe { self.engines.code(manifest.lane, code) }?;
+            let loading = self.engines.load("default", &manifest, code, None);
             let loaded = self.runtime.block_on(async { timeout(NEVER, loading).await });
             loaded.expect("a plugin loads within its limits").map(|plugin| (manifest, plugin))
         };
