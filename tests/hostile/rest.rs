@@ -14,10 +14,10 @@ use crate::{
     stage::{Stage, left},
 };
 
-/// Requests at once that the slots of a lane have room for: what is not kept for calls.
-const AT_ONCE: usize = 24;
+/// Requests of one tenant at once that the slots of a lane have room for: three quarters of what is not kept for calls.
+const AT_ONCE: usize = 18;
 
-/// Instances that a plugin of each lane keeps meanwhile, as calls would take them: with those at once they are all that there may be.
+/// Instances that a plugin of each lane keeps meanwhile, as calls would take them: with those at once they are all that it may have.
 const KEPT: usize = 8;
 
 /// Further plugins of each kind that speaks wasi:http: the engine keeps a hundred used slots of a lane for the modules that had them, and gives a module

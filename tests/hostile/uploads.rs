@@ -104,24 +104,27 @@ pub(crate) async fn a_14_routes_that_collide() {
     let route = |path: &str| format!("[[route]]\npath = {path:?}");
     let holder = |dir: &Path| text::write(dir, "holder", &route("/seg/{one}"), &text::says("holder"));
     assert_eq!(scene.add("holder", holder).await, [""; 0]);
-    let routes = |count: u32| -> String { (0..count).map(|n| route(&format!("/r{n}")) + "\n").collect() };
-    // As many as a manifest has room for, and then another plugin that wants the last of them.
-    let crowd = |dir: &Path| text::write(dir, "crowd", &routes(8000), &text::says("crowd"));
-    assert_eq!(scene.add("crowd", crowd).await, [""; 0]);
-    assert_eq!(scene.get("/r7999").await.text(), "crowd");
+    let routes =
+        |below: &str, count: u32| -> String { (0..count).map(|n| route(&format!("/{below}/{n}")) + "\n").collect() };
+    // As many as manifests have room for, and then another plugin that wants the last of them.
+    for name in ["crowd0", "crowd1", "crowd2", "crowd3"] {
+        let crowd = |dir: &Path| text::write(dir, name, &routes(name, 2000), &text::says(name));
+        assert_eq!(scene.add(name, crowd).await, [""; 0]);
+    }
+    assert_eq!(scene.get("/crowd3/1999").await.text(), "crowd3");
     let own = |name: &str, path: &str| text::manifest(name, &route(path));
     all_refused(
         &mut scene,
         &[
             ("same", own("same", "/holder"), "/holder"),
-            ("last", own("last", "/r7999"), "/r7999"),
+            ("last", own("last", "/crowd3/1999"), "/crowd3/1999"),
             ("coded", own("coded", "/%68older"), "route"),
             ("wildcard", own("wildcard", "/seg/{other}"), "/seg/"),
             ("not-ascii", own("not-ascii", "/caf\u{e9}"), "route"),
             ("dots", own("dots", "/x/../holder"), "route"),
             ("doubled", own("doubled", "//holder"), "route"),
             ("twice", text::manifest("twice", &(route("/t") + "\n" + &route("/t"))), "/t"),
-            ("many", text::manifest("many", &routes(100_000)), "the host takes at most"),
+            ("many", text::manifest("many", &routes("many", 100_000)), "the host takes at most"),
         ],
     )
     .await;

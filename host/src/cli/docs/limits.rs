@@ -76,6 +76,8 @@ fn the_page_of_limits_is_what_the_code_says() {
     page += "\n## What the operator sets (`wasmbay.toml`)\n\nA pool that the machine cannot hold is made smaller at start, \
              with a line in the log and in `wasmbay status`.\n\n";
     page += &table(["key", "what", "default", "ends in"], OPERATOR.iter().map(|row| operator_row(row, &settings)));
+    page += "\nWith several tenants one may take another instance or permit only while it holds less than three times what is free, \
+             for each unit of its weight: one that takes all it can leaves a quarter to the others.\n";
     page += "\nPer tenant, in `[tenant.NAME] caps = { … }`, none by default:\n\n";
     page += &table(["key", "what"], tenant_caps(&settings));
     page += "\nOf keys and values, in `[kv]` for every tenant and in `[tenant.NAME.kv]` for one; what is past it is an error of the \

@@ -6,7 +6,7 @@ use super::super::Who;
 use super::{
     PluginLoad,
     ready::{Need, Place, Rank},
-    slots::Shares,
+    slots::{Held, Shares},
     state::Origin,
 };
 
@@ -16,6 +16,8 @@ pub(super) struct Tenant {
     pub(super) max: u32,
     pub(super) weight: u32,
     pub(super) in_flight: u32,
+    /// Instance slots of its plugins.
+    pub(super) slots: Held,
     /// Requests and calls in its plugins' queues.
     pub(super) waiting: u32,
     /// When one of its requests was last admitted, or when it was first heard of.

@@ -8,6 +8,7 @@
 
 mod known;
 mod permit;
+mod reach;
 mod ready;
 mod slots;
 mod state;
@@ -24,10 +25,13 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use self::state::{Decision, Entry, Origin, State};
 pub use self::{
     permit::{Background, Permit},
     slots::{HOPS, Slots},
+};
+use self::{
+    reach::Reach,
+    state::{Decision, Entry, Origin, State},
 };
 use super::{PluginId, Who};
 use crate::config::Lane;
@@ -158,6 +162,12 @@ impl Gates {
     /// Lets so many wait in the whole host, and no more. Before it is called, the plugins' queues alone are limited.
     pub fn limit_waiting(&self, most: u32) {
         self.lock().limit_waiting(most);
+    }
+
+    /// Says how many tenants the host has. Where there are several, each may hold three times what is free of the host's permits
+    /// and of each lane's slots, for each unit of its weight: so nobody can take all of them.
+    pub fn shared_by(&self, tenants: usize) {
+        self.lock().set_reach(if tenants > 1 { Reach::WithOthers } else { Reach::Everything });
     }
 
     /// From now on, refuses requests of tenants with more than their share of what runs and waits, by weight among

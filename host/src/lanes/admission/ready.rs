@@ -5,7 +5,10 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::super::{PluginId, TenantId};
+use super::{
+    super::{PluginId, TenantId},
+    state::Origin,
+};
 use crate::config::Lane;
 
 /// What a plugin's next request needs beside a host permit.
@@ -19,6 +22,14 @@ pub(super) enum Need {
 
 impl Need {
     const ALL: [Self; 3] = [Self::Room, Self::Slot(Lane::Io), Self::Slot(Lane::Compute)];
+
+    /// The slots that it takes one of.
+    pub(super) fn slot(self) -> Option<Origin> {
+        match self {
+            Self::Room => None,
+            Self::Slot(lane) => Some(Origin { lane, hop: 0 }),
+        }
+    }
 
     fn index(self) -> usize {
         match self {
@@ -97,10 +108,12 @@ impl Ready {
         }
     }
 
-    /// The plugin to let in next, among those whose need is met.
-    pub(super) fn best(&self, met: impl Fn(Need) -> bool) -> Option<PluginId> {
-        let open = Need::ALL.into_iter().filter(|need| met(*need));
-        let firsts = open.filter_map(|need| self.by_need[need.index()].first());
+    /// The plugin to let in next, among those whose need is met. `there` says whether it could be for anybody: then the tenants
+    /// are asked about in the order of their ranks. Those before the first that may go hold much of what is shared already, so
+    /// they are few.
+    pub(super) fn best(&self, there: impl Fn(Need) -> bool, met: impl Fn(Need, TenantId) -> bool) -> Option<PluginId> {
+        let open = Need::ALL.into_iter().filter(|need| there(*need));
+        let firsts = open.filter_map(|need| self.by_need[need.index()].first(|tenant| met(need, tenant)));
         firsts.min_by_key(|&(rank, place, _)| (rank, place)).map(|(_, _, plugin)| plugin)
     }
 
@@ -123,8 +136,8 @@ impl Candidates {
         entry.rank = rank;
     }
 
-    fn first(&self) -> Option<(Rank, Place, PluginId)> {
-        let &(rank, tenant) = self.ranked.first()?;
+    fn first(&self, met: impl Fn(TenantId) -> bool) -> Option<(Rank, Place, PluginId)> {
+        let &(rank, tenant) = self.ranked.iter().find(|(_, tenant)| met(*tenant))?;
         let &(place, plugin) = self.tenants.get(&tenant)?.plugins.first()?;
         Some((rank, place, plugin))
     }

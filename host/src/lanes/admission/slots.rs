@@ -40,39 +40,44 @@ impl Slots {
     }
 }
 
-/// One number for each lane and hop.
-type ByOrigin = [[u32; HOPS as usize + 1]; 2];
+/// A number of slots, or of shares of them, for each lane and hop.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Held([[u32; HOPS as usize + 1]; 2]);
 
-fn index(origin: Origin) -> (usize, usize) {
-    (usize::from(origin.lane == Lane::Compute), usize::from(origin.hop))
+fn row(lane: Lane) -> usize {
+    usize::from(lane == Lane::Compute)
 }
 
-/// The slots of both lanes that are taken.
-#[derive(Debug)]
-pub(super) struct Taken {
-    most: ByOrigin,
-    taken: ByOrigin,
-}
-
-impl Taken {
-    pub(super) fn new(io: Slots, compute: Slots) -> Self {
+impl Held {
+    /// All there are.
+    pub(super) fn all(io: Slots, compute: Slots) -> Self {
         let row = |slots: Slots| {
             let mut row = [slots.direct; HOPS as usize + 1];
             row[1..].copy_from_slice(&slots.nested);
             row
         };
-        Self { most: [row(io), row(compute)], taken: ByOrigin::default() }
+        Self([row(io), row(compute)])
     }
 
-    /// Whether one more can be taken.
-    pub(super) fn has_free(&self, origin: Origin) -> bool {
-        let (lane, hop) = index(origin);
-        self.taken[lane][hop] < self.most[lane][hop]
+    pub(super) fn of(&self, origin: Origin) -> u32 {
+        self.0[row(origin.lane)][usize::from(origin.hop)]
     }
 
-    /// Slots taken in a lane, by whomever.
+    pub(super) fn of_mut(&mut self, origin: Origin) -> &mut u32 {
+        &mut self.0[row(origin.lane)][usize::from(origin.hop)]
+    }
+
+    /// Of one lane, whatever the hop.
     pub(super) fn in_lane(&self, lane: Lane) -> u32 {
-        self.taken[usize::from(lane == Lane::Compute)].iter().sum()
+        self.0[row(lane)].iter().sum()
+    }
+
+    /// The same with `old`, which is part of it, replaced by `new`.
+    pub(super) fn exchange(&mut self, old: &Self, new: &Self) {
+        let parts = old.0.iter().flatten().zip(new.0.iter().flatten());
+        for (held, (old, new)) in self.0.iter_mut().flatten().zip(parts) {
+            *held = *held - old + new;
+        }
     }
 }
 
@@ -81,12 +86,12 @@ impl Taken {
 #[derive(Debug)]
 pub(super) struct Shares {
     per_instance: u32,
-    shares: ByOrigin,
+    shares: Held,
 }
 
 impl Shares {
     pub(super) fn new(per_instance: u32) -> Self {
-        Self { per_instance: per_instance.max(1), shares: ByOrigin::default() }
+        Self { per_instance: per_instance.max(1), shares: Held::default() }
     }
 
     pub(super) fn per_instance(&self) -> u32 {
@@ -95,30 +100,30 @@ impl Shares {
 
     /// Whether one more fits into the slots it has.
     pub(super) fn has_room(&self, origin: Origin) -> bool {
-        let (lane, hop) = index(origin);
-        !self.shares[lane][hop].is_multiple_of(self.per_instance)
+        !self.shares.of(origin).is_multiple_of(self.per_instance)
     }
 
-    pub(super) fn add(&mut self, origin: Origin, taken: &mut Taken) {
-        let (lane, hop) = index(origin);
-        taken.taken[lane][hop] += u32::from(!self.has_room(origin));
-        self.shares[lane][hop] += 1;
+    /// One more. Answers how many slots that takes: one or none.
+    pub(super) fn add(&mut self, origin: Origin) -> u32 {
+        let taken = u32::from(!self.has_room(origin));
+        *self.shares.of_mut(origin) += 1;
+        taken
     }
 
-    pub(super) fn remove(&mut self, origin: Origin, taken: &mut Taken) {
-        let (lane, hop) = index(origin);
-        self.shares[lane][hop] -= 1;
-        taken.taken[lane][hop] -= u32::from(!self.has_room(origin));
+    /// One less. Answers how many slots that gives back: one or none.
+    pub(super) fn remove(&mut self, origin: Origin) -> u32 {
+        *self.shares.of_mut(origin) -= 1;
+        u32::from(!self.has_room(origin))
+    }
+
+    /// The slots they come to.
+    pub(super) fn slots(&self) -> Held {
+        Held(self.shares.0.map(|lane| lane.map(|shares| shares.div_ceil(self.per_instance))))
     }
 
     /// Shares are as large as a new revision says. Slots may be over-taken until the old one's requests end.
-    pub(super) fn set_per_instance(&mut self, per_instance: u32, taken: &mut Taken) {
-        let per_instance = per_instance.max(1);
-        for (shares, taken) in self.shares.iter().flatten().zip(taken.taken.iter_mut().flatten()) {
-            *taken += shares.div_ceil(per_instance);
-            *taken -= shares.div_ceil(self.per_instance);
-        }
-        self.per_instance = per_instance;
+    pub(super) fn set_per_instance(&mut self, per_instance: u32) {
+        self.per_instance = per_instance.max(1);
     }
 }
 

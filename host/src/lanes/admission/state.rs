@@ -6,8 +6,9 @@ use super::super::{PluginId, TenantId, Who};
 use super::{
     Claim, Gate, HostLoad, PluginLoad, Slots,
     known::{Plugin, Tenant, Waiter},
+    reach::Reach,
     ready::{Need, Ready},
-    slots::{Shares, Taken},
+    slots::{Held, Shares},
 };
 use crate::config::Lane;
 
@@ -55,7 +56,10 @@ pub(super) struct State<W> {
     waiting: u32,
     /// Whether tenants are held to their shares.
     shedding: bool,
-    taken: Taken,
+    /// How far each tenant may reach into permits and slots.
+    reach: Reach,
+    slots: Held,
+    taken: Held,
     tenants: HashMap<TenantId, Tenant>,
     /// The sum of the tenants' weights: under load it is asked for by each request.
     weights: u64,
@@ -73,7 +77,9 @@ impl<W> State<W> {
             waiting_max: u32::MAX,
             waiting: 0,
             shedding: false,
-            taken: Taken::new(io, compute),
+            reach: Reach::default(),
+            slots: Held::all(io, compute),
+            taken: Held::default(),
             tenants: HashMap::new(),
             weights: 0,
             plugins: HashMap::new(),
@@ -84,6 +90,10 @@ impl<W> State<W> {
 
     pub(super) fn limit_waiting(&mut self, most: u32) {
         self.waiting_max = most;
+    }
+
+    pub(super) fn set_reach(&mut self, reach: Reach) {
+        self.reach = reach;
     }
 
     pub(super) fn shed(&mut self, on: bool) {
@@ -181,8 +191,8 @@ impl<W> State<W> {
 
     /// The first gate that holds a request; `None` when it can go.
     fn gate(&self, plugin: &Plugin<W>, origin: Origin) -> Option<Gate> {
-        let slot = plugin.need(origin) == Need::Room || self.taken.has_free(origin);
         let tenant = &self.tenants[&plugin.who.tenant];
+        let slot = plugin.need(origin) == Need::Room || self.has_slot_for(tenant, origin);
         if !slot && !origin.is_direct() {
             return Some(Gate::Slots);
         }
@@ -195,10 +205,24 @@ impl<W> State<W> {
         if tenant.in_flight >= tenant.max {
             return Some(Gate::Tenant);
         }
-        if self.host >= self.host_max {
+        if !self.has_permit_for(tenant) {
             return Some(Gate::Host);
         }
         (!slot).then_some(Gate::Slots)
+    }
+
+    fn free_slots(&self, origin: Origin) -> u32 {
+        self.slots.of(origin).saturating_sub(self.taken.of(origin))
+    }
+
+    /// Whether the tenant may take one more slot.
+    fn has_slot_for(&self, tenant: &Tenant, origin: Origin) -> bool {
+        self.reach.allows(tenant.slots.of(origin), tenant.weight, self.free_slots(origin))
+    }
+
+    /// Whether the tenant may take one more of the host's permits.
+    fn has_permit_for(&self, tenant: &Tenant) -> bool {
+        self.reach.allows(tenant.in_flight, tenant.weight, self.host_max.saturating_sub(self.host))
     }
 
     /// The claim's limits hold from now on.
@@ -214,7 +238,7 @@ impl<W> State<W> {
         let weights = &mut self.weights;
         let tenant = self.tenants.entry(who.tenant).or_insert_with(|| {
             *weights += 1;
-            Tenant { max: 0, weight: 1, in_flight: 0, waiting: 0, served, plugins: 0 }
+            Tenant { max: 0, weight: 1, in_flight: 0, slots: Held::default(), waiting: 0, served, plugins: 0 }
         });
         tenant.plugins += usize::from(plugin.max == 0);
         let same = plugin.max == claim.plugin_max.max(1)
@@ -224,7 +248,11 @@ impl<W> State<W> {
             return Vec::new();
         }
         plugin.max = claim.plugin_max.max(1);
-        plugin.shares.set_per_instance(claim.per_instance, &mut self.taken);
+        let before = plugin.shares.slots();
+        plugin.shares.set_per_instance(claim.per_instance);
+        let after = plugin.shares.slots();
+        self.taken.exchange(&before, &after);
+        tenant.slots.exchange(&before, &after);
         self.weights -= u64::from(tenant.weight);
         (tenant.max, tenant.weight) = (claim.tenant_max.max(1), claim.tenant_weight.max(1));
         self.weights += u64::from(tenant.weight);
@@ -264,11 +292,13 @@ impl<W> State<W> {
     fn grant(&mut self, who: Who, origin: Origin) {
         let plugin = self.plugins.get_mut(&who.plugin).expect("its limits were taken when it asked");
         plugin.in_flight += 1;
-        plugin.shares.add(origin, &mut self.taken);
+        let taken = plugin.shares.add(origin);
+        let tenant = self.tenants.get_mut(&who.tenant).expect("a known plugin's tenant is known");
+        *self.taken.of_mut(origin) += taken;
+        *tenant.slots.of_mut(origin) += taken;
         if origin.is_direct() {
             self.host += 1;
             self.moment += 1;
-            let tenant = self.tenants.get_mut(&who.tenant).expect("a known plugin's tenant is known");
             tenant.in_flight += 1;
             tenant.served = self.moment;
             self.rerank(who.tenant);
@@ -290,7 +320,10 @@ impl<W> State<W> {
 
     fn give_back_share(&mut self, who: Who, origin: Origin) -> Vec<Decision<W>> {
         let plugin = self.plugins.get_mut(&who.plugin).expect("a plugin with a share out is known");
-        plugin.shares.remove(origin, &mut self.taken);
+        let given_back = plugin.shares.remove(origin);
+        let tenant = self.tenants.get_mut(&who.tenant).expect("a known plugin's tenant is known");
+        *self.taken.of_mut(origin) -= given_back;
+        *tenant.slots.of_mut(origin) -= given_back;
         self.relist(who.plugin);
         self.dispatch(who)
     }
@@ -305,7 +338,7 @@ impl<W> State<W> {
     fn dispatch_keeping(&mut self, freed: Who) -> Vec<Decision<W>> {
         let mut decisions = Vec::new();
         loop {
-            let direct = self.ready.best(|need| self.is_met(need));
+            let direct = self.ready.best(|need| self.is_there(need), |need, tenant| self.is_met(need, tenant));
             let decision = match (self.next_call(freed.plugin), direct) {
                 // First come, first served between a plugin's calls and its requests; but a call does not wait for a
                 // request that cannot go.
@@ -317,12 +350,17 @@ impl<W> State<W> {
         }
     }
 
-    fn is_met(&self, need: Need) -> bool {
-        let slot = match need {
-            Need::Room => true,
-            Need::Slot(lane) => self.taken.has_free(Origin { lane, hop: 0 }),
-        };
+    /// Whether a need could be met for somebody.
+    fn is_there(&self, need: Need) -> bool {
+        let slot = need.slot().is_none_or(|origin| self.free_slots(origin) > 0);
         slot && self.host < self.host_max
+    }
+
+    /// Whether a need can be met for this tenant.
+    fn is_met(&self, need: Need, tenant: TenantId) -> bool {
+        let tenant = &self.tenants[&tenant];
+        let slot = need.slot().is_none_or(|origin| self.has_slot_for(tenant, origin));
+        slot && self.has_permit_for(tenant)
     }
 
     /// Whether a call to the plugin could go; with it, whether it came before the plugin's requests.

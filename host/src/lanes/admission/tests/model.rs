@@ -7,6 +7,7 @@ use super::{super::state::State, *};
 /// Six plugins: two of each of three tenants, with limits that are reached quickly.
 #[derive(Clone, Debug)]
 struct World {
+    several: bool,
     host_max: u32,
     io: Slots,
     compute: Slots,
@@ -16,7 +17,8 @@ struct World {
 fn world() -> impl Strategy<Value = World> {
     let tenants = prop::collection::vec((1..5_u32, 1..4_u32), 3);
     let plugins = prop::collection::vec((any::<bool>(), 1..4_u32, 0..4_u32, 1..4_u32), 6);
-    (1..7_u32, tenants, plugins, 1..4_u32, 1..3_u32).prop_map(|(host_max, tenants, plugins, direct, nested)| {
+    let shared = (any::<bool>(), 1..13_u32, 1..9_u32, 1..4_u32);
+    (shared, tenants, plugins).prop_map(|((several, host_max, direct, nested), tenants, plugins)| {
         let claims = plugins.into_iter().enumerate().map(|(number, (io, plugin_max, queue, per_instance))| {
             let (tenant, plugin) = (number / 2, u32::try_from(number % 2).expect("0 or 1"));
             let (tenant_max, tenant_weight) = tenants[tenant];
@@ -24,7 +26,7 @@ fn world() -> impl Strategy<Value = World> {
             let lane = if io { Lane::Io } else { Lane::Compute };
             Claim { lane, plugin_max, tenant_max, tenant_weight, queue, per_instance, ..claim(who) }
         });
-        World { host_max, io: slots(direct, nested), compute: slots(direct + 1, 1), claims: claims.collect() }
+        World { several, host_max, io: slots(direct, nested), compute: slots(direct + 1, 1), claims: claims.collect() }
     })
 }
 
@@ -91,10 +93,20 @@ impl Model {
         u32::try_from(all.filter(|one| one.who == who && one.origin == origin).count()).expect("few")
     }
 
+    /// Slots taken of one lane and hop by these plugins.
+    fn slots_of(&self, origin: Origin, counts: impl Fn(&Claim) -> bool) -> u32 {
+        let of = |claim: &Claim| self.shares(claim.who, origin).div_ceil(claim.per_instance);
+        self.world.claims.iter().filter(|claim| counts(claim)).map(of).sum()
+    }
+
     /// Slots taken of one lane and hop.
     fn slots(&self, origin: Origin) -> u32 {
-        let of = |claim: &Claim| self.shares(claim.who, origin).div_ceil(claim.per_instance);
-        self.world.claims.iter().map(of).sum()
+        self.slots_of(origin, |_| true)
+    }
+
+    /// Whether a plugin's tenant may take one more of what all tenants share.
+    fn reaches(&self, claim: &Claim, held: u32, taken: u32, most: u32) -> bool {
+        taken < most && !(self.world.several && held >= 3 * claim.tenant_weight * (most - taken))
     }
 
     fn most_slots(&self, origin: Origin) -> u32 {
@@ -105,10 +117,12 @@ impl Model {
     fn gate(&self, who: Who, origin: Origin) -> Option<Gate> {
         let claim = self.claim(who);
         let rides = !self.shares(who, origin).is_multiple_of(claim.per_instance);
-        let slot = rides || self.slots(origin) < self.most_slots(origin);
+        let own = self.slots_of(origin, |other| other.who.tenant == who.tenant);
+        let slot = rides || self.reaches(claim, own, self.slots(origin), self.most_slots(origin));
         let permit = self.plugin_in_flight(who) < claim.plugin_max;
         let tenant = self.tenant_in_flight(who.tenant) < claim.tenant_max;
-        let host = self.in_flight(|one| one.origin.hop == 0) < self.world.host_max;
+        let host = self.in_flight(|one| one.origin.hop == 0);
+        let host = self.reaches(claim, self.tenant_in_flight(who.tenant), host, self.world.host_max);
         let gates = match origin.hop {
             0 => vec![(permit, Gate::Plugin), (tenant, Gate::Tenant), (host, Gate::Host), (slot, Gate::Slots)],
             _ => vec![(slot, Gate::Slots), (permit, Gate::Plugin)],
@@ -283,6 +297,7 @@ proptest! {
         steps in prop::collection::vec(step(), 0..100),
     ) {
         let mut state = State::new(world.host_max, world.io, world.compute);
+        state.set_reach(if world.several { Reach::WithOthers } else { Reach::Everything });
         let mut model = Model {
             world, running: Vec::new(), background: Vec::new(), waiting: Vec::new(), served: Vec::new(),
         };
