@@ -21,8 +21,8 @@ const AT_ONCE: usize = 18;
 const KEPT: usize = 8;
 
 /// Further plugins of each kind that speaks wasi:http: the engine keeps a hundred used slots of a lane for the modules that had them, and gives a module
-/// that it does not know an untouched one until there are as many.
-const OF_EACH_KIND: usize = 3;
+/// that it does not know an untouched one until there are as many. So each of these is a component of its own.
+const OF_EACH_KIND: usize = 4;
 
 /// What every plugin of the warm-up may have.
 const LIMITS: &str = "[limits]\nmemory = \"32MiB\"\ntimeout = \"1m\"\nqueue_timeout = \"1m\"\ncpu = \"20s\"\n";
@@ -40,7 +40,10 @@ pub(crate) async fn warm(stage: &Stage) {
         .map(|(n, (file, lane)): (usize, _)| Plugin::new(&format!("warm{n}"), lane, file).with(LIMITS))
         .collect();
     let folders: Vec<_> = kept.iter().chain(&fresh).map(|plugin| plugin.folder().to_owned()).collect();
-    kept.iter().chain(&fresh).for_each(|plugin| plugin.write(&stage.folder()).expect("the plugin can be written"));
+    for (n, plugin) in (0..).zip(kept.iter().chain(&fresh)) {
+        plugin.write(&stage.folder()).expect("the plugin can be written");
+        plugin.tell_apart(&stage.folder(), n).expect("the component can be changed");
+    }
     stage.decided(&folders).await;
     for plugin in &kept {
         hold(stage, plugin.folder(), KEPT).await;

@@ -181,7 +181,7 @@ impl Ground {
         }
         let gates = Gates::new(settings.max_concurrent, io, compute);
         gates.limit_waiting(settings.max_waiting);
-        gates.shared_by(tenants.len());
+        gates.shared_by(tenants.iter().map(|tenant| tenant.weight));
         let current = Current::new(&tenants);
         // What loads plugins needs what runs them, for plugins that call plugins; `current` is where they meet.
         let invoker = Invoker::new(current.clone(), lanes.clone(), gates.clone(), Arc::clone(&metrics));

@@ -321,12 +321,17 @@ fn refusal(refused: Refused, record: &OpenRecord) -> Failure {
     let (held, remedy) = match refused.gate {
         Gate::Plugin => ("the plugin's limits.max_concurrent", "raise limits.max_concurrent or limits.queue"),
         Gate::Tenant => ("the tenant's caps.max_concurrent", "raise the tenant's caps.max_concurrent in wasmbay.toml"),
-        Gate::Host => ("the host's max_concurrent", "raise max_concurrent in wasmbay.toml"),
+        Gate::Host => {
+            ("the host's max_concurrent, or a tenant's reach into it", "raise max_concurrent in wasmbay.toml")
+        }
         Gate::Waiting => ("the host's max_waiting", "raise max_waiting in wasmbay.toml"),
         Gate::Share => {
             ("the tenant's share of a host under too much load", "raise the tenant's weight in wasmbay.toml")
         }
-        Gate::Slots => ("the lane's instance slots", "raise io_instances or compute_instances in wasmbay.toml"),
+        Gate::Slots => (
+            "the lane's instance slots, or a tenant's reach into them",
+            "raise io_instances or compute_instances in wasmbay.toml",
+        ),
     };
     Failure::new(code, format!("{what}, held by {held}.")).remedy(remedy)
 }

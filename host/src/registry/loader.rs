@@ -104,6 +104,7 @@ impl EngineLoader {
     async fn code(&self, lane: Lane, file: &Path, component: &[u8]) -> Result<Code, Vec<String>> {
         let key = self.key(lane, component);
         if let Some(code) = self.codes.get(&key) {
+            self.cache.touch(&key);
             return Ok(code);
         }
         let artefact = self.artefact(lane, &key, file, component).await.map_err(|why| vec![why])?;

@@ -76,8 +76,10 @@ fn the_page_of_limits_is_what_the_code_says() {
     page += "\n## What the operator sets (`wasmbay.toml`)\n\nA pool that the machine cannot hold is made smaller at start, \
              with a line in the log and in `wasmbay status`.\n\n";
     page += &table(["key", "what", "default", "ends in"], OPERATOR.iter().map(|row| operator_row(row, &settings)));
-    page += "\nWith several tenants one may take another instance or permit only while it holds less than three times what is free, \
-             for each unit of its weight: one that takes all it can leaves a quarter to the others.\n";
+    page += "\nOn a host with several tenants, what one may hold of a lane's instances and of the requests in flight is three times \
+             what is still free (its reach; twice that with twice the weight of the lightest). One that takes all it can leaves a \
+             quarter to the others, and who holds something never takes the last one. A quarter of each lane's instances is kept for \
+             plugin calls; there the same holds, and a call beyond it is refused at once.\n";
     page += "\nPer tenant, in `[tenant.NAME] caps = { … }`, none by default:\n\n";
     page += &table(["key", "what"], tenant_caps(&settings));
     page += "\nOf keys and values, in `[kv]` for every tenant and in `[tenant.NAME.kv]` for one; what is past it is an error of the \

@@ -6,7 +6,7 @@ use super::super::Who;
 use super::{
     PluginLoad,
     ready::{Need, Place, Rank},
-    slots::{Held, Shares},
+    slots::{PerOrigin, Shares},
     state::Origin,
 };
 
@@ -17,7 +17,7 @@ pub(super) struct Tenant {
     pub(super) weight: u32,
     pub(super) in_flight: u32,
     /// Instance slots of its plugins.
-    pub(super) slots: Held,
+    pub(super) slots: PerOrigin,
     /// Requests and calls in its plugins' queues.
     pub(super) waiting: u32,
     /// When one of its requests was last admitted, or when it was first heard of.
@@ -27,9 +27,10 @@ pub(super) struct Tenant {
 }
 
 impl Tenant {
-    /// Where it stands among the tenants; `None` while it is full.
-    pub(super) fn rank(&self) -> Option<Rank> {
-        (self.in_flight < self.max).then(|| Rank::new(self.in_flight, self.weight, self.served))
+    /// Where it stands among the tenants that need the same; `None` while it is full.
+    pub(super) fn rank(&self, need: Need) -> Option<Rank> {
+        let held = need.slot().map_or(self.in_flight, |origin| self.slots.of(origin));
+        (self.in_flight < self.max).then(|| Rank::new(held, self.weight, self.served))
     }
 }
 

@@ -43,9 +43,9 @@ pub enum Gate {
     Plugin,
     /// The tenant's cap on requests in flight.
     Tenant,
-    /// The host's cap on requests in flight.
+    /// The host's cap on requests in flight, as far as one tenant may have them.
     Host,
-    /// The lane's instance slots, or the reserve of a plugin call's hop.
+    /// The lane's instance slots, or the reserve of a plugin call's hop, as far as one tenant may have them.
     Slots,
     /// All that may wait in the host.
     Waiting,
@@ -99,7 +99,7 @@ pub struct Claim {
     pub plugin_max: u32,
     /// Requests of the tenant in flight; at least 1.
     pub tenant_max: u32,
-    /// The tenant's weight when several wait for the host's permits or slots; at least 1.
+    /// The tenant's weight when several wait for the host's permits or slots, and how far it may reach into them; at least 1.
     pub tenant_weight: u32,
     /// Requests of the plugin that may wait.
     pub queue: u32,
@@ -164,10 +164,11 @@ impl Gates {
         self.lock().limit_waiting(most);
     }
 
-    /// Says how many tenants the host has. Where there are several, each may hold three times what is free of the host's permits
-    /// and of each lane's slots, for each unit of its weight: so nobody can take all of them.
-    pub fn shared_by(&self, tenants: usize) {
-        self.lock().set_reach(if tenants > 1 { Reach::WithOthers } else { Reach::Everything });
+    /// Says which tenants the host has, by their weights. Where there are several, each gets a further permit of the host and a
+    /// further slot only while it holds less than three times what is free of them, twice that with twice the weight: nobody
+    /// can take all.
+    pub fn shared_by(&self, weights: impl IntoIterator<Item = u32>) {
+        self.lock().set_reach(Reach::among(weights));
     }
 
     /// From now on, refuses requests of tenants with more than their share of what runs and waits, by weight among
@@ -178,8 +179,9 @@ impl Gates {
 
     /// Waits until the request may begin.
     ///
-    /// Who has waited is chosen, among plugins whose gates are free, by the tenant with the fewest requests in flight
-    /// per weight, then the plugin with the fewest, then first come first served.
+    /// Who has waited is chosen, among plugins whose gates are free, by the tenant that holds the least of what it needs per
+    /// weight (slots of the lane; permits where an instance has room), then the plugin with the fewest requests in flight,
+    /// then first come first served.
     ///
     /// # Errors
     /// The plugin's queue is full, or `queue_timeout` has passed.
@@ -197,7 +199,7 @@ impl Gates {
     /// host's gates count that one.
     ///
     /// # Errors
-    /// No slot is left in the hop's reserve (at once), the plugin's queue is full, or the smaller of `queue_timeout`
+    /// No slot is left in the hop's reserve, or none for this tenant (at once), the plugin's queue is full, or the smaller of `queue_timeout`
     /// and `remaining` has passed.
     ///
     /// # Panics

@@ -1,7 +1,7 @@
 //! Who is next for the shared gates: the plugins that wait for nothing but the host's permits or instance slots.
 //!
-//! Plugins held at their own gate are not in here, and tenants that are full are not ranked: a release looks only at
-//! those it can let in, in logarithmic time.
+//! Plugins held at their own gate are not in here, and tenants that are full are not ranked. Those that need the same are in the
+//! order of what they hold of it, so where the first is out of reach all are: a release takes logarithmic time.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -21,7 +21,7 @@ pub(super) enum Need {
 }
 
 impl Need {
-    const ALL: [Self; 3] = [Self::Room, Self::Slot(Lane::Io), Self::Slot(Lane::Compute)];
+    pub(super) const ALL: [Self; 3] = [Self::Room, Self::Slot(Lane::Io), Self::Slot(Lane::Compute)];
 
     /// The slots that it takes one of.
     pub(super) fn slot(self) -> Option<Origin> {
@@ -40,7 +40,19 @@ impl Need {
     }
 }
 
-/// A tenant's rank, the least first: requests in flight per weight, then who was served longest ago.
+/// Whether a tenant may take what it needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Met {
+    /// It may.
+    Yes,
+    /// It may not, and others that need the same and rank behind it may.
+    ByOthers,
+    /// Nor may anybody that ranks behind it.
+    ByNobodyAfter,
+}
+
+/// A tenant's rank, the least first: what it holds of what it needs per weight (slots of the lane, or else permits), then who was
+/// served longest ago.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Rank {
     load: u64,
@@ -48,8 +60,8 @@ pub(super) struct Rank {
 }
 
 impl Rank {
-    pub(super) fn new(in_flight: u32, weight: u32, served: u64) -> Self {
-        Self { load: (u64::from(in_flight) << 32) / u64::from(weight.max(1)), served }
+    pub(super) fn new(held: u32, weight: u32, served: u64) -> Self {
+        Self { load: (u64::from(held) << 32) / u64::from(weight.max(1)), served }
     }
 }
 
@@ -101,19 +113,17 @@ impl Ready {
         }
     }
 
-    /// The tenant's rank has changed; `None` when it is full.
-    pub(super) fn rank(&mut self, tenant: TenantId, rank: Option<Rank>) {
-        for candidates in &mut self.by_need {
-            candidates.rank(tenant, rank);
-        }
+    /// The tenant's rank among those with this need has changed; `None` when it is full.
+    pub(super) fn rank(&mut self, need: Need, tenant: TenantId, rank: Option<Rank>) {
+        self.by_need[need.index()].rank(tenant, rank);
     }
 
-    /// The plugin to let in next, among those whose need is met. `there` says whether it could be for anybody: then the tenants
-    /// are asked about in the order of their ranks. Those before the first that may go hold much of what is shared already, so
-    /// they are few.
-    pub(super) fn best(&self, there: impl Fn(Need) -> bool, met: impl Fn(Need, TenantId) -> bool) -> Option<PluginId> {
-        let open = Need::ALL.into_iter().filter(|need| there(*need));
-        let firsts = open.filter_map(|need| self.by_need[need.index()].first(|tenant| met(need, tenant)));
+    /// The plugin to let in next. `reach` says whether a tenant may take what it needs, and if not, which others may not either.
+    pub(super) fn best(&self, reach: impl Fn(Need, TenantId) -> Met) -> Option<PluginId> {
+        let firsts = Need::ALL.into_iter().filter_map(|need| {
+            let candidates = &self.by_need[need.index()];
+            candidates.first(|tenant| reach(need, tenant))
+        });
         firsts.min_by_key(|&(rank, place, _)| (rank, place)).map(|(_, _, plugin)| plugin)
     }
 
@@ -136,9 +146,17 @@ impl Candidates {
         entry.rank = rank;
     }
 
-    fn first(&self, met: impl Fn(TenantId) -> bool) -> Option<(Rank, Place, PluginId)> {
-        let &(rank, tenant) = self.ranked.iter().find(|(_, tenant)| met(*tenant))?;
-        let &(place, plugin) = self.tenants.get(&tenant)?.plugins.first()?;
-        Some((rank, place, plugin))
+    fn first(&self, reach: impl Fn(TenantId) -> Met) -> Option<(Rank, Place, PluginId)> {
+        for &(rank, tenant) in &self.ranked {
+            match reach(tenant) {
+                Met::Yes => {
+                    let &(place, plugin) = self.tenants.get(&tenant)?.plugins.first()?;
+                    return Some((rank, place, plugin));
+                }
+                Met::ByNobodyAfter => return None,
+                Met::ByOthers => {}
+            }
+        }
+        None
     }
 }

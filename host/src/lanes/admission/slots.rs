@@ -42,13 +42,13 @@ impl Slots {
 
 /// A number of slots, or of shares of them, for each lane and hop.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Held([[u32; HOPS as usize + 1]; 2]);
+pub(super) struct PerOrigin([[u32; HOPS as usize + 1]; 2]);
 
 fn row(lane: Lane) -> usize {
     usize::from(lane == Lane::Compute)
 }
 
-impl Held {
+impl PerOrigin {
     /// All there are.
     pub(super) fn all(io: Slots, compute: Slots) -> Self {
         let row = |slots: Slots| {
@@ -86,12 +86,12 @@ impl Held {
 #[derive(Debug)]
 pub(super) struct Shares {
     per_instance: u32,
-    shares: Held,
+    shares: PerOrigin,
 }
 
 impl Shares {
     pub(super) fn new(per_instance: u32) -> Self {
-        Self { per_instance: per_instance.max(1), shares: Held::default() }
+        Self { per_instance: per_instance.max(1), shares: PerOrigin::default() }
     }
 
     pub(super) fn per_instance(&self) -> u32 {
@@ -117,8 +117,8 @@ impl Shares {
     }
 
     /// The slots they come to.
-    pub(super) fn slots(&self) -> Held {
-        Held(self.shares.0.map(|lane| lane.map(|shares| shares.div_ceil(self.per_instance))))
+    pub(super) fn slots(&self) -> PerOrigin {
+        PerOrigin(self.shares.0.map(|lane| lane.map(|shares| shares.div_ceil(self.per_instance))))
     }
 
     /// Shares are as large as a new revision says. Slots may be over-taken until the old one's requests end.

@@ -7,8 +7,8 @@ use super::{
     Claim, Gate, HostLoad, PluginLoad, Slots,
     known::{Plugin, Tenant, Waiter},
     reach::Reach,
-    ready::{Need, Ready},
-    slots::{Held, Shares},
+    ready::{Met, Need, Ready},
+    slots::{PerOrigin, Shares},
 };
 use crate::config::Lane;
 
@@ -58,8 +58,8 @@ pub(super) struct State<W> {
     shedding: bool,
     /// How far each tenant may reach into permits and slots.
     reach: Reach,
-    slots: Held,
-    taken: Held,
+    slots: PerOrigin,
+    taken: PerOrigin,
     tenants: HashMap<TenantId, Tenant>,
     /// The sum of the tenants' weights: under load it is asked for by each request.
     weights: u64,
@@ -78,8 +78,8 @@ impl<W> State<W> {
             waiting: 0,
             shedding: false,
             reach: Reach::default(),
-            slots: Held::all(io, compute),
-            taken: Held::default(),
+            slots: PerOrigin::all(io, compute),
+            taken: PerOrigin::default(),
             tenants: HashMap::new(),
             weights: 0,
             plugins: HashMap::new(),
@@ -238,7 +238,7 @@ impl<W> State<W> {
         let weights = &mut self.weights;
         let tenant = self.tenants.entry(who.tenant).or_insert_with(|| {
             *weights += 1;
-            Tenant { max: 0, weight: 1, in_flight: 0, slots: Held::default(), waiting: 0, served, plugins: 0 }
+            Tenant { max: 0, weight: 1, in_flight: 0, slots: PerOrigin::default(), waiting: 0, served, plugins: 0 }
         });
         tenant.plugins += usize::from(plugin.max == 0);
         let same = plugin.max == claim.plugin_max.max(1)
@@ -324,6 +324,7 @@ impl<W> State<W> {
         let tenant = self.tenants.get_mut(&who.tenant).expect("a known plugin's tenant is known");
         *self.taken.of_mut(origin) -= given_back;
         *tenant.slots.of_mut(origin) -= given_back;
+        self.rerank(who.tenant);
         self.relist(who.plugin);
         self.dispatch(who)
     }
@@ -338,7 +339,7 @@ impl<W> State<W> {
     fn dispatch_keeping(&mut self, freed: Who) -> Vec<Decision<W>> {
         let mut decisions = Vec::new();
         loop {
-            let direct = self.ready.best(|need| self.is_there(need), |need, tenant| self.is_met(need, tenant));
+            let direct = self.ready.best(|need, tenant| self.is_met(need, tenant));
             let decision = match (self.next_call(freed.plugin), direct) {
                 // First come, first served between a plugin's calls and its requests; but a call does not wait for a
                 // request that cannot go.
@@ -350,17 +351,16 @@ impl<W> State<W> {
         }
     }
 
-    /// Whether a need could be met for somebody.
-    fn is_there(&self, need: Need) -> bool {
-        let slot = need.slot().is_none_or(|origin| self.free_slots(origin) > 0);
-        slot && self.host < self.host_max
-    }
-
-    /// Whether a need can be met for this tenant.
-    fn is_met(&self, need: Need, tenant: TenantId) -> bool {
+    /// Whether a need can be met for this tenant, the first of those that have it and have not been asked about.
+    fn is_met(&self, need: Need, tenant: TenantId) -> Met {
         let tenant = &self.tenants[&tenant];
         let slot = need.slot().is_none_or(|origin| self.has_slot_for(tenant, origin));
-        slot && self.has_permit_for(tenant)
+        match (slot, self.has_permit_for(tenant)) {
+            (true, true) => Met::Yes,
+            // They rank by slots. Who lacks a permit alone holds many in few instances, while permits are short as well.
+            (true, false) if need.slot().is_some() && self.host < self.host_max => Met::ByOthers,
+            _ => Met::ByNobodyAfter,
+        }
     }
 
     /// Whether a call to the plugin could go; with it, whether it came before the plugin's requests.
@@ -402,13 +402,16 @@ impl<W> State<W> {
             self.ready.remove(need, tenant, place, id);
         }
         if let Some((need, place)) = listing {
-            self.ready.insert(need, tenant, self.tenants[&tenant].rank(), place, id);
+            self.ready.insert(need, tenant, self.tenants[&tenant].rank(need), place, id);
         }
     }
 
-    fn rerank(&mut self, tenant: TenantId) {
-        let rank = self.tenants.get(&tenant).and_then(Tenant::rank);
-        self.ready.rank(tenant, rank);
+    /// What the tenant holds, its limits or the moment it was served have changed.
+    fn rerank(&mut self, id: TenantId) {
+        let Some(tenant) = self.tenants.get(&id) else { return };
+        for need in Need::ALL {
+            self.ready.rank(need, id, tenant.rank(need));
+        }
     }
 
     fn forget_if_idle(&mut self, who: Who) {

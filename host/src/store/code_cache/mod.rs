@@ -119,6 +119,12 @@ impl CodeCache {
         Ok(cache)
     }
 
+    /// Marks an entry as used, if it is there: the ones unused for longest are removed first.
+    pub fn touch(&self, key: &CodeKey) {
+        // An error: somebody removed it, which anybody may.
+        let _ = File::open(self.path(key)).and_then(|file| file.set_modified(SystemTime::now()));
+    }
+
     /// The bytes put under this key, if they are there and are the ones that were put. Damaged entries are removed.
     pub fn get(&self, key: &CodeKey) -> Option<Vec<u8>> {
         let path = self.path(key);

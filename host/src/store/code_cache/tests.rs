@@ -109,21 +109,24 @@ fn a_folder_that_others_may_use_is_refused() {
 
 #[test]
 fn the_entry_unused_for_longest_goes_first() {
-    let data = tempfile::tempdir().unwrap();
-    let entry = (MAGIC.len() + MAC_LENGTH + 100) as u64;
-    let cache = CodeCache::open(data.path(), 2 * entry).unwrap();
-    let put = |name: &str, age: u64| {
-        cache.put(&key(name), &[0; 100]).unwrap();
-        let file = File::options().write(true).open(cache.path(&key(name))).unwrap();
-        file.set_modified(SystemTime::now() - Duration::from_secs(age)).unwrap();
-    };
-    put("a", 30);
-    put("b", 20);
-    assert!(cache.get(&key("a")).is_some());
-    put("c", 0);
-    assert!(cache.get(&key("b")).is_none());
-    assert!(cache.get(&key("a")).is_some() && cache.get(&key("c")).is_some());
-    assert_eq!(cache.stats().evicted, 1);
+    let read = |cache: &CodeCache, key: &CodeKey| assert!(cache.get(key).is_some());
+    for used in [read, |cache: &CodeCache, key: &CodeKey| cache.touch(key)] {
+        let data = tempfile::tempdir().unwrap();
+        let entry = (MAGIC.len() + MAC_LENGTH + 100) as u64;
+        let cache = CodeCache::open(data.path(), 2 * entry).unwrap();
+        let put = |name: &str, age: u64| {
+            cache.put(&key(name), &[0; 100]).unwrap();
+            let file = File::options().write(true).open(cache.path(&key(name))).unwrap();
+            file.set_modified(SystemTime::now() - Duration::from_secs(age)).unwrap();
+        };
+        put("a", 30);
+        put("b", 20);
+        used(&cache, &key("a"));
+        put("c", 0);
+        assert!(cache.get(&key("b")).is_none());
+        assert!(cache.get(&key("a")).is_some() && cache.get(&key("c")).is_some());
+        assert_eq!(cache.stats().evicted, 1);
+    }
 }
 
 #[test]

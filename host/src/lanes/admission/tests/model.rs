@@ -106,7 +106,12 @@ impl Model {
 
     /// Whether a plugin's tenant may take one more of what all tenants share.
     fn reaches(&self, claim: &Claim, held: u32, taken: u32, most: u32) -> bool {
-        taken < most && !(self.world.several && held >= 3 * claim.tenant_weight * (most - taken))
+        let least = self.world.claims.iter().map(|claim| claim.tenant_weight).min().expect("six");
+        let free = most - taken;
+        match self.world.several {
+            true if held > 0 => free > 1 && f64::from(held * least) < f64::from(3 * claim.tenant_weight * free),
+            _ => free > 0,
+        }
     }
 
     fn most_slots(&self, origin: Origin) -> u32 {
@@ -114,9 +119,14 @@ impl Model {
         if origin.hop == 0 { slots.direct } else { slots.nested[usize::from(origin.hop) - 1] }
     }
 
+    /// Whether there is room in an instance that the plugin has.
+    fn rides(&self, who: Who, origin: Origin) -> bool {
+        !self.shares(who, origin).is_multiple_of(self.claim(who).per_instance)
+    }
+
     fn gate(&self, who: Who, origin: Origin) -> Option<Gate> {
         let claim = self.claim(who);
-        let rides = !self.shares(who, origin).is_multiple_of(claim.per_instance);
+        let rides = self.rides(who, origin);
         let own = self.slots_of(origin, |other| other.who.tenant == who.tenant);
         let slot = rides || self.reaches(claim, own, self.slots(origin), self.most_slots(origin));
         let permit = self.plugin_in_flight(who) < claim.plugin_max;
@@ -157,7 +167,11 @@ impl Model {
         let open = firsts.filter(|one| self.gate(one.who, one.origin).is_none());
         let rank = |one: &Someone| {
             let claim = self.claim(one.who);
-            let load = (u64::from(self.tenant_in_flight(one.who.tenant)) << 32) / u64::from(claim.tenant_weight);
+            let held = match self.rides(one.who, one.origin) {
+                true => self.tenant_in_flight(one.who.tenant),
+                false => self.slots_of(one.origin, |other| other.who.tenant == one.who.tenant),
+            };
+            let load = (u64::from(held) << 32) / u64::from(claim.tenant_weight);
             let served = self.served.iter().position(|tenant| *tenant == one.who.tenant);
             (load, served, self.plugin_in_flight(one.who), one.number)
         };
@@ -297,7 +311,8 @@ proptest! {
         steps in prop::collection::vec(step(), 0..100),
     ) {
         let mut state = State::new(world.host_max, world.io, world.compute);
-        state.set_reach(if world.several { Reach::WithOthers } else { Reach::Everything });
+        let weights = world.claims.iter().map(|claim| claim.tenant_weight);
+        state.set_reach(Reach::among(weights.take(if world.several { 6 } else { 1 })));
         let mut model = Model {
             world, running: Vec::new(), background: Vec::new(), waiting: Vec::new(), served: Vec::new(),
         };
