@@ -9,6 +9,7 @@ use wasmbay::{
     config::Settings,
     diagnostic::Diagnostic,
     host::{self, Host, Mode, Started},
+    lanes::tell_waits,
     registry,
     telemetry::logs::{self, Form},
 };
@@ -109,5 +110,5 @@ fn understood(dir: &Path, options: Options) -> Result<Settings, Vec<Diagnostic>>
 }
 
 fn runtime() -> anyhow::Result<Runtime> {
-    Builder::new_multi_thread().enable_all().build().context("the runtime could not be started")
+    tell_waits(Builder::new_multi_thread().enable_all()).build().context("the runtime could not be started")
 }

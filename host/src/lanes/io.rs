@@ -23,9 +23,9 @@ pub(super) struct InPlace<T> {
 }
 
 impl<T> InPlace<T> {
-    pub(super) fn new(home: Arc<Home>, task: Arc<Task>, future: impl Future<Output = T> + Send + 'static) -> Self {
+    pub(super) fn new(home: Arc<Home>, task: Arc<Task>, future: Pin<Box<dyn Future<Output = T> + Send>>) -> Self {
         let waker = Waker::from(Arc::clone(&task));
-        Self { home, task, waker, future: Some(Box::pin(future)) }
+        Self { home, task, waker, future: Some(future) }
     }
 
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, Panicked>> {

@@ -61,9 +61,9 @@ pub(super) struct Remote<T> {
 
 impl<T: Send + 'static> Remote<T> {
     /// Lines `future` up for its first slice.
-    pub(super) fn start(pool: &Arc<Pool>, task: Arc<Task>, future: impl Future<Output = T> + Send + 'static) -> Self {
+    pub(super) fn start(pool: &Arc<Pool>, task: Arc<Task>, future: Pin<Box<dyn Future<Output = T> + Send>>) -> Self {
         let (send, result) = oneshot::channel();
-        let mut future: Option<Pin<Box<dyn Future<Output = T> + Send>>> = Some(Box::pin(future));
+        let mut future = Some(future);
         let mut send = Some(send);
         let work = std::future::poll_fn(move |cx| {
             let Poll::Ready(done) = poll_once(&mut future, cx) else { return Poll::Pending };

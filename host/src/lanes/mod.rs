@@ -108,6 +108,12 @@ impl Home {
     }
 }
 
+/// Makes a runtime's threads tell when they wait for something to do, which makes it cheap to meter io work. To be called for
+/// the runtime that polls it; where it was not, metering costs more and is as exact.
+pub fn tell_waits(runtime: &mut tokio::runtime::Builder) -> &mut tokio::runtime::Builder {
+    runtime.on_thread_park(clock::thread_waits)
+}
+
 impl Lanes {
     /// Starts the ticker and the compute threads. Work of both lanes is polled in the context of `runtime`.
     ///
@@ -154,6 +160,8 @@ impl Lanes {
         task: Arc<Task>,
         future: impl Future<Output = T> + Send + 'static,
     ) -> Running<T> {
+        // On the heap before anything else: whoever is handed a future by value moves all of it.
+        let future = Box::pin(future);
         let home = &self.inner.home;
         task.settle_in(home);
         let lane = task.lane();
