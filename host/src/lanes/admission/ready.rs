@@ -3,7 +3,9 @@
 //! Plugins held at their own gate are not in here, and tenants that are full are not ranked. Those that need the same are in the
 //! order of what they hold of it, so where the first is out of reach all are: a release takes logarithmic time.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
+
+use rustc_hash::FxHashMap;
 
 use super::{
     super::{PluginId, TenantId},
@@ -81,7 +83,7 @@ pub(super) struct Ready {
 
 #[derive(Debug, Default)]
 struct Candidates {
-    tenants: HashMap<TenantId, TenantPlugins>,
+    tenants: FxHashMap<TenantId, TenantPlugins>,
     ranked: BTreeSet<(Rank, TenantId)>,
 }
 
@@ -113,9 +115,15 @@ impl Ready {
         }
     }
 
-    /// The tenant's rank among those with this need has changed; `None` when it is full.
-    pub(super) fn rank(&mut self, need: Need, tenant: TenantId, rank: Option<Rank>) {
-        self.by_need[need.index()].rank(tenant, rank);
+    /// The tenant's ranks have changed. `rank` tells the one among those with a need, `None` when the tenant is full; it is asked
+    /// only where a plugin of the tenant waits, which is nowhere for most requests.
+    pub(super) fn rerank(&mut self, tenant: TenantId, rank: impl Fn(Need) -> Option<Rank>) {
+        for need in Need::ALL {
+            let candidates = &mut self.by_need[need.index()];
+            if candidates.tenants.contains_key(&tenant) {
+                candidates.rank(tenant, rank(need));
+            }
+        }
     }
 
     /// The plugin to let in next. `reach` says whether a tenant may take what it needs, and if not, which others may not either.

@@ -1,6 +1,8 @@
 //! What is taken and who waits: the decisions of admission, without clocks, wakers or locks.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+
+use rustc_hash::FxHashMap;
 
 use super::super::{PluginId, TenantId, Who};
 use super::{
@@ -60,10 +62,10 @@ pub(super) struct State<W> {
     reach: Reach,
     slots: PerOrigin,
     taken: PerOrigin,
-    tenants: HashMap<TenantId, Tenant>,
+    tenants: FxHashMap<TenantId, Tenant>,
     /// The sum of the tenants' weights: under load it is asked for by each request.
     weights: u64,
-    plugins: HashMap<PluginId, Plugin<W>>,
+    plugins: FxHashMap<PluginId, Plugin<W>>,
     ready: Ready,
     /// Counts arrivals and admissions: the order of things.
     moment: u64,
@@ -80,9 +82,9 @@ impl<W> State<W> {
             reach: Reach::default(),
             slots: PerOrigin::all(io, compute),
             taken: PerOrigin::default(),
-            tenants: HashMap::new(),
+            tenants: FxHashMap::default(),
             weights: 0,
-            plugins: HashMap::new(),
+            plugins: FxHashMap::default(),
             ready: Ready::default(),
             moment: 0,
         }
@@ -409,9 +411,7 @@ impl<W> State<W> {
     /// What the tenant holds, its limits or the moment it was served have changed.
     fn rerank(&mut self, id: TenantId) {
         let Some(tenant) = self.tenants.get(&id) else { return };
-        for need in Need::ALL {
-            self.ready.rank(need, id, tenant.rank(need));
-        }
+        self.ready.rerank(id, |need| tenant.rank(need));
     }
 
     fn forget_if_idle(&mut self, who: Who) {
