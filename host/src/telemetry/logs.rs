@@ -12,9 +12,12 @@ use std::{
 };
 
 use prometheus::IntCounter;
-use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
+use tracing_subscriber::{
+    EnvFilter,
+    fmt::{MakeWriter, format::JsonFields},
+};
 
-use super::names::LOG_LINES_DROPPED;
+use super::{json_line::JsonLine, names::LOG_LINES_DROPPED};
 
 /// Lines that may wait for the sink. At a few hundred bytes each this is a few megabytes at most.
 const QUEUE: usize = 8192;
@@ -64,7 +67,7 @@ pub fn init(filter: Option<&str>, form: Form) -> Result<Log, Box<dyn std::error:
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(lines.clone());
     match form {
         Form::Human => builder.with_ansi(io::stderr().is_terminal()).try_init()?,
-        Form::Json => builder.json().flatten_event(true).with_span_list(false).try_init()?,
+        Form::Json => builder.fmt_fields(JsonFields::new()).event_format(JsonLine).try_init()?,
     }
     Ok(Log { dropped, done, lines })
 }
@@ -177,8 +180,8 @@ pub(crate) mod tests {
         let sink = Sink::default();
         let writer = sink.clone();
         let subscriber = tracing_subscriber::fmt()
-            .json()
-            .flatten_event(true)
+            .fmt_fields(JsonFields::new())
+            .event_format(JsonLine)
             .with_max_level(tracing::Level::DEBUG)
             .with_writer(move || writer.clone())
             .finish();

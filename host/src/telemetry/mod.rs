@@ -4,6 +4,7 @@
 //! of them is decided in [`logs`].
 
 mod guest_log;
+mod json_line;
 pub mod logs;
 mod metrics;
 pub mod names;
