@@ -62,9 +62,8 @@ pub(super) enum Guest {
 /// Where a guest finds what it may read.
 const ASSETS: &str = "/";
 
-/// The contexts every guest starts from: clocks, a bounded source of randomness, the log, the files that came with its
-/// plugin; nothing else is there.
-pub(super) fn bare_context(desk: &Arc<Desk>, granted: &Granted) -> wasmtime::Result<WasiCtxBuilder> {
+/// The context every guest starts from: clocks, a bounded source of randomness, the log; nothing else is there.
+pub(super) fn bare_context(desk: &Arc<Desk>) -> WasiCtxBuilder {
     let mut context = WasiCtx::builder();
     context
         .monotonic_clock(CoarseClock)
@@ -72,6 +71,12 @@ pub(super) fn bare_context(desk: &Arc<Desk>, granted: &Granted) -> wasmtime::Res
         .max_random_size(RANDOM_BYTES)
         .stdout(LogStream::new(desk, Stream::Stdout))
         .stderr(LogStream::new(desk, Stream::Stderr));
+    context
+}
+
+/// The same with the files that came with the plugin.
+pub(super) fn context(desk: &Arc<Desk>, granted: &Granted) -> wasmtime::Result<WasiCtxBuilder> {
+    let mut context = bare_context(desk);
     if let Some(assets) = &granted.assets {
         context.preopened_dir(assets.path(), ASSETS, FsPerms::ReadOnly)?;
     }
@@ -81,11 +86,14 @@ pub(super) fn bare_context(desk: &Arc<Desk>, granted: &Granted) -> wasmtime::Res
 /// A store for guests of `plugin`, with every budget armed before any of their code can run.
 fn store(plugin: &Loaded, desk: &Arc<Desk>) -> wasmtime::Result<Store<State>> {
     let engines = &plugin.engines;
-    let context = bare_context(desk, &plugin.granted)?.build();
-    let mut state =
-        State::new(context, Arc::clone(desk), Arc::clone(&engines.ways), Arc::clone(&plugin.granted), plugin.memory);
-    if let Binding::Command(_) = plugin.code.0.binding {
-        state.set_preview1(bare_context(desk, &plugin.granted)?.build_p1());
+    let mut state = State::new(Arc::clone(desk), Arc::clone(&engines.ways), Arc::clone(&plugin.granted), plugin.memory);
+    if plugin.granted.assets.is_some() {
+        // Opening them may fail; a context without files is made when the guest asks for it.
+        let mut context = context(desk, &plugin.granted)?;
+        match plugin.code.0.binding {
+            Binding::Command(_) => state.set_preview1(context.build_p1()),
+            _ => state.set_context(context.build()),
+        }
     }
     let mut store = Store::new(&engines.lane(plugin.lane).engine, state);
     store.limiter(|state| &mut state.limiter);

@@ -1,8 +1,12 @@
 //! What guests can link against: all of WASI 0.2 and, behind the operator's switch, 0.3. Linked is not granted.
 
-use wasmtime::{Engine, Result, component::Linker};
+use wasmtime::{
+    Engine, Result,
+    component::{HasData, Linker, ResourceTable},
+};
 use wasmtime_wasi::p1;
 use wasmtime_wasi_http::{p2, p3};
+use wasmtime_wasi_io::bindings::wasi::io;
 
 use super::{keys, outlet, sql, state::State, variables};
 
@@ -13,6 +17,7 @@ use super::{keys, outlet, sql, state::State, variables};
 pub(super) fn link(engine: &Engine, wasi_http_03: bool) -> Result<Linker<State>> {
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+    link_streams(&mut linker)?;
     p2::add_only_http_to_linker_async(&mut linker)?;
     outlet::link(&mut linker)?;
     variables::link(&mut linker, wasi_http_03)?;
@@ -23,6 +28,20 @@ pub(super) fn link(engine: &Engine, wasi_http_03: bool) -> Result<Linker<State>>
         p3::add_to_linker(&mut linker)?;
     }
     Ok(linker)
+}
+
+/// Streams and waiting again, which every guest uses: the engine's own links would have the whole context made for their sake.
+fn link_streams(linker: &mut Linker<State>) -> Result<()> {
+    struct Table;
+    impl HasData for Table {
+        type Data<'a> = &'a mut ResourceTable;
+    }
+    linker.allow_shadowing(true);
+    io::error::add_to_linker::<State, Table>(linker, State::table)?;
+    io::poll::add_to_linker::<State, Table>(linker, State::table)?;
+    io::streams::add_to_linker::<State, Table>(linker, State::table)?;
+    linker.allow_shadowing(false);
+    Ok(())
 }
 
 /// The links of preview1 commands. They run as the core modules they are: an adapter around one would keep its state in

@@ -6,7 +6,9 @@ use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView, p1::WasiP1Ctx};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
-use super::{body::Present, call::Desk, hooks::Hooks, keys::Keeper, limiter::Limiter, sql::Client};
+use super::{
+    body::Present, call::Desk, hooks::Hooks, instance::bare_context, keys::Keeper, limiter::Limiter, sql::Client,
+};
 use crate::capability::{Granted, Ways};
 
 /// Host objects one store may hold: streams, pollables, bodies, headers. A request uses a dozen.
@@ -20,8 +22,10 @@ pub(super) struct State {
     /// First, so that whoever reads a body that ends with the store knows why.
     _presence: Present,
     table: ResourceTable,
-    wasi: WasiCtx,
-    /// What a preview1 command finds; no other guest can ask for it.
+    /// `None` until the guest asks for something of it: to make one, generators seeded and all, costs more than many a guest
+    /// does for a request.
+    wasi: Option<WasiCtx>,
+    /// The same for a preview1 command; no other guest can ask for it.
     preview1: Option<WasiP1Ctx>,
     http: WasiHttpCtx,
     hooks: Hooks,
@@ -33,7 +37,7 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn new(wasi: WasiCtx, desk: Arc<Desk>, ways: Arc<Ways>, granted: Arc<Granted>, memory: usize) -> Self {
+    pub(super) fn new(desk: Arc<Desk>, ways: Arc<Ways>, granted: Arc<Granted>, memory: usize) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(MAX_RESOURCES);
         let mut http = WasiHttpCtx::new();
@@ -41,22 +45,20 @@ impl State {
         let present = Present::default();
         let hooks = Hooks::new(Arc::clone(&desk), ways, present.watch());
         let limiter = Limiter::new(memory);
-        Self { _presence: present, table, wasi, preview1: None, http, hooks, open: None, granted, desk, limiter }
+        Self { _presence: present, table, wasi: None, preview1: None, http, hooks, open: None, granted, desk, limiter }
     }
 
     /// Replaces the WASI context: a command learns its request from its environment and standard input.
     pub(super) fn set_context(&mut self, wasi: WasiCtx) {
-        self.wasi = wasi;
+        self.wasi = Some(wasi);
     }
 
     /// The same for a preview1 command.
-    pub(super) fn set_preview1(&mut self, mut context: WasiP1Ctx) {
-        // It keeps a table of its own: waiting for very many things at once would fill the host's memory.
-        context.ctx().table.set_max_capacity(MAX_RESOURCES);
-        self.preview1 = Some(context);
+    pub(super) fn set_preview1(&mut self, context: WasiP1Ctx) {
+        self.preview1 = Some(bounded(context));
     }
 
-    /// The host's objects that the guest holds.
+    /// The host's objects that the guest holds: all that streams and waiting need.
     pub(super) fn table(&mut self) -> &mut ResourceTable {
         &mut self.table
     }
@@ -72,17 +74,21 @@ impl State {
     }
 
     /// What a preview1 command's calls go to.
-    ///
-    /// # Panics
-    /// In a store that was not made for one.
     pub(super) fn preview1(&mut self) -> &mut WasiP1Ctx {
-        self.preview1.as_mut().expect("stores of commands are made with it, and only they are linked to it")
+        self.preview1.get_or_insert_with(|| bounded(bare_context(&self.desk).build_p1()))
     }
+}
+
+/// It keeps a table of its own: waiting for very many things at once would fill the host's memory.
+fn bounded(mut context: WasiP1Ctx) -> WasiP1Ctx {
+    context.ctx().table.set_max_capacity(MAX_RESOURCES);
+    context
 }
 
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+        let ctx = self.wasi.get_or_insert_with(|| bare_context(&self.desk).build());
+        WasiCtxView { ctx, table: &mut self.table }
     }
 }
 

@@ -10,7 +10,7 @@ use wasmtime_wasi::{I32Exit, p2::bindings::Command};
 
 pub(super) use self::environment::is_meta_variable;
 use self::head::Malformed;
-use super::{body, instance::bare_context, outcome, plugin::Deliver, state::State};
+use super::{body, instance::context, outcome, plugin::Deliver, state::State};
 use crate::{
     body::Body,
     failure::{Code, Failure},
@@ -45,7 +45,7 @@ pub(super) async fn serve(
     deliver: Deliver,
 ) -> wasmtime::Result<()> {
     let (sender, stdout, output) = pipe::pipe(store.data().desk.errand().pace.clone());
-    let mut context = bare_context(&store.data().desk, &store.data().granted)?;
+    let mut context = context(&store.data().desk, &store.data().granted)?;
     for (name, value) in environment::variables(&request) {
         context.env(name, value);
     }
