@@ -2,9 +2,9 @@
 
 use std::{future::Future, sync::Arc};
 
-use http::{Request, Response};
+use http::{HeaderName, Request, Response};
 use wasmtime_wasi::runtime::spawn;
-use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
+use wasmtime_wasi_http::{DEFAULT_FORBIDDEN_HEADERS, Error, RequestOptions, WasiBody, WasiHttpHooks};
 
 use super::{body, body::Presence, call::Desk, outcome, outlet};
 use crate::capability::{
@@ -30,8 +30,13 @@ impl Hooks {
 }
 
 impl WasiHttpHooks for Hooks {
-    // The default list covers headers and trailers alike. The host's own `wasmbay-` names cannot be on it, since it
-    // also filters what a guest is told; they are stripped where a guest's words leave it (`body`).
+    // The engine's list, which covers headers and trailers alike; by default each look at it would allocate. The host's own
+    // `wasmbay-` names cannot be on it, since it also filters what a guest is told; they are stripped where a guest's words
+    // leave it (`body`).
+    fn is_forbidden_header(&mut self, name: &HeaderName) -> bool {
+        static FORBIDDEN: [HeaderName; 9] = DEFAULT_FORBIDDEN_HEADERS;
+        FORBIDDEN.contains(name)
+    }
 
     fn send_request(&mut self, request: Request<WasiBody>, options: Option<RequestOptions>, _done: Exchange) -> Sent {
         let waits = options.map_or_else(Waits::default, |options| Waits {

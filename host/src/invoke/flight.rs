@@ -157,8 +157,9 @@ impl Flight {
     /// The head, the guest's end without one, or the end of its time.
     async fn head(&mut self, head: Head, deadline: Instant) -> Result<Response<Body>, Failure> {
         let plugin = Arc::clone(&self.plugin);
-        let (mut timer, mut overdue) = (Box::pin(sleep_until(deadline)), Box::pin(plugin.overdue()));
         let (mut head, mut ended) = (Some(head), None);
+        // Most guests give their head at once, and no clock is needed.
+        let mut clocks = None;
         poll_fn(|cx| {
             if let Some(answer) = answered(&mut head, &mut unheard()) {
                 return Poll::Ready(answer);
@@ -176,6 +177,8 @@ impl Flight {
                 }
                 _ => {}
             }
+            let (timer, overdue) =
+                clocks.get_or_insert_with(|| (Box::pin(sleep_until(deadline)), Box::pin(plugin.overdue())));
             if timer.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(Err(Failure::plain(Code::Timeout)));
             }

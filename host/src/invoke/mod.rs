@@ -292,7 +292,7 @@ fn note_plugin(record: &OpenRecord, found: &Found) {
         record.plugin = Some(Arc::clone(&plugin.metrics));
         record.revision = Some(Arc::clone(&plugin.revision));
         record.lane = Some(plugin.manifest.lane.name());
-        record.route = Some(plugin.manifest.routes[found.route].path.as_str().into());
+        record.route = Some(Arc::clone(&plugin.told(found.route).path));
     });
 }
 

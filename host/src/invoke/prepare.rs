@@ -24,6 +24,12 @@ use crate::{
 /// Names with this prefix are the host's word to the guest; a caller's copies are dropped.
 const RESERVED: &str = "wasmbay-";
 
+const ROUTE: HeaderName = HeaderName::from_static("wasmbay-route");
+const BASE_PATH: HeaderName = HeaderName::from_static("wasmbay-base-path");
+const REQUEST_ID: HeaderName = HeaderName::from_static("wasmbay-request-id");
+const TRIGGER: HeaderName = HeaderName::from_static("wasmbay-trigger");
+const HOP: HeaderName = HeaderName::from_static("wasmbay-hop");
+
 /// Refuses a body that says beforehand that it is too large.
 pub(super) fn check_length(request: &Request<Body>, limits: &Limits) -> Result<(), Failure> {
     let length =
@@ -49,20 +55,14 @@ fn tell(headers: &mut HeaderMap, passage: &Passage) {
     for name in reserved {
         headers.remove(name);
     }
-    let plugin = &passage.found.plugin;
-    let route = &plugin.manifest.routes[passage.found.route].path;
-    let mut say = |name: &'static str, value: &str| {
-        // Paths and names are checked at load; what no header can carry is not said.
-        if let Ok(value) = HeaderValue::from_str(value) {
-            headers.insert(HeaderName::from_static(name), value);
-        }
-    };
-    say("wasmbay-route", route);
-    say("wasmbay-base-path", &plugin.owner.base_path);
-    say("wasmbay-request-id", passage.entry.request_id.as_str());
-    say("wasmbay-trigger", passage.entry.trigger.name());
-    say("wasmbay-hop", &passage.entry.hop.to_string());
-    headers.extend(passage.entry.told.clone());
+    let (plugin, entry) = (&passage.found.plugin, &passage.entry);
+    // Paths and names are checked at load; what no header can carry is not said.
+    let told = [(ROUTE, plugin.told(passage.found.route).header.clone()), (BASE_PATH, plugin.base_path.clone())];
+    headers.extend(told.into_iter().filter_map(|(name, value)| Some((name, value?))));
+    headers.insert(REQUEST_ID, entry.request_id.header());
+    headers.insert(TRIGGER, HeaderValue::from_static(entry.trigger.name()));
+    headers.insert(HOP, u16::from(entry.hop).into());
+    headers.extend(entry.told.clone());
     for (name, value) in &passage.found.params {
         let name = HeaderName::from_bytes(format!("wasmbay-param-{name}").as_bytes());
         if let (Ok(name), Ok(value)) = (name, HeaderValue::from_str(value)) {

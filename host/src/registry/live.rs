@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use http::Method;
+use http::{HeaderValue, Method};
 use tokio::sync::watch;
 
 use super::{
@@ -59,11 +59,31 @@ pub struct LivePlugin<G = guest::Plugin> {
     pub revision: Arc<str>,
     /// Counts what it does; the same for every revision that is alive.
     pub metrics: Arc<PluginMetrics>,
-    /// For each route the names of its parameters, in order.
-    names: Vec<Vec<Arc<str>>>,
+    /// The manifest's routes as each of their requests is told of them.
+    routes: Vec<Told>,
+    /// The tenant's path prefix as a header; `None` when none can carry it.
+    pub base_path: Option<HeaderValue>,
     own_routes: PathTree<usize>,
     overdue: watch::Sender<bool>,
     _alive: Alive,
+}
+
+/// A route as its requests are told of it: made once, not for each of them.
+#[derive(Debug)]
+pub struct Told {
+    /// As the manifest writes it, for the log.
+    pub path: Arc<str>,
+    /// The same as a header, for the guest; `None` when none can carry it.
+    pub header: Option<HeaderValue>,
+    /// The names of its parameters, in order.
+    names: Vec<Arc<str>>,
+}
+
+impl Told {
+    fn of(path: &str) -> Self {
+        let names = param_names(path).map(Arc::from).collect();
+        Self { path: path.into(), header: HeaderValue::from_str(path).ok(), names }
+    }
 }
 
 /// What a [`LivePlugin`] is made from.
@@ -85,9 +105,9 @@ impl<G> LivePlugin<G> {
         for (index, route) in parts.manifest.routes.iter().enumerate() {
             own_routes.insert(&route.path, &route.methods, &index);
         }
-        let names = parts.manifest.routes.iter().map(|route| param_names(&route.path).map(Arc::from).collect());
         Self {
-            names: names.collect(),
+            routes: parts.manifest.routes.iter().map(|route| Told::of(&route.path)).collect(),
+            base_path: HeaderValue::from_str(&parts.owner.base_path).ok(),
             own_routes,
             overdue: watch::Sender::new(false),
             metrics: parts.metrics,
@@ -106,6 +126,14 @@ impl<G> LivePlugin<G> {
     /// The plugin's name, unique within its tenant.
     pub fn name(&self) -> &str {
         &self.manifest.name
+    }
+
+    /// What a request on the route of this number is told of it.
+    ///
+    /// # Panics
+    /// When the manifest has no such route.
+    pub fn told(&self, route: usize) -> &Told {
+        &self.routes[route]
     }
 
     /// Matches a path and method against this plugin's own routes, whatever host they are bound to: for plugin calls.
@@ -130,7 +158,7 @@ impl<G> LivePlugin<G> {
     }
 
     pub(super) fn params(&self, route: usize, values: &[&str]) -> Params {
-        let names = &self.names[route];
+        let names = &self.routes[route].names;
         names.iter().zip(values).map(|(name, value)| (name.clone(), (*value).to_owned())).collect()
     }
 

@@ -1,7 +1,7 @@
 //! What one request of a plugin may call out: so many at once, so many in all.
 
 use std::sync::{
-    Arc,
+    Arc, OnceLock,
     atomic::{AtomicU32, Ordering::Relaxed},
 };
 
@@ -16,32 +16,34 @@ pub const AT_ONCE: usize = 16;
 pub const IN_ALL: u32 = 256;
 
 /// The account of one request. Clones share it.
-#[derive(Clone, Debug)]
-pub struct Allowance {
-    turns: Arc<Semaphore>,
-    begun: Arc<AtomicU32>,
-}
+#[derive(Clone, Debug, Default)]
+pub struct Allowance(Arc<Account>);
 
-impl Default for Allowance {
-    fn default() -> Self {
-        Self { turns: Arc::new(Semaphore::new(AT_ONCE)), begun: Arc::default() }
-    }
+#[derive(Debug, Default)]
+struct Account {
+    /// Made by the first that calls out: few requests do.
+    turns: OnceLock<Arc<Semaphore>>,
+    begun: AtomicU32,
 }
 
 impl Allowance {
     /// Begins one more, unless that is one too many.
     pub(super) fn begin(&self) -> Result<(), Trouble> {
-        if self.begun.fetch_add(1, Relaxed) < IN_ALL {
+        if self.0.begun.fetch_add(1, Relaxed) < IN_ALL {
             return Ok(());
         }
         // The count stays where it is, however often a guest tries.
-        self.begun.store(IN_ALL, Relaxed);
+        self.0.begun.store(IN_ALL, Relaxed);
         Err(Trouble::TooMany(IN_ALL))
     }
 
     /// Waits for a turn, which lasts until what is answered is dropped.
     pub(super) async fn turn(&self) -> OwnedSemaphorePermit {
-        Arc::clone(&self.turns).acquire_owned().await.expect("the turns are never closed")
+        Arc::clone(self.turns()).acquire_owned().await.expect("the turns are never closed")
+    }
+
+    fn turns(&self) -> &Arc<Semaphore> {
+        self.0.turns.get_or_init(|| Arc::new(Semaphore::new(AT_ONCE)))
     }
 }
 
@@ -62,8 +64,8 @@ mod tests {
     async fn a_turn_is_given_back_when_it_is_dropped() {
         let allowance = Allowance::default();
         let turns = futures_util::future::join_all((0..AT_ONCE).map(|_| allowance.turn())).await;
-        assert_eq!(allowance.turns.available_permits(), 0);
+        assert_eq!(allowance.turns().available_permits(), 0);
         drop(turns);
-        assert_eq!(allowance.turns.available_permits(), AT_ONCE);
+        assert_eq!(allowance.turns().available_permits(), AT_ONCE);
     }
 }
