@@ -247,7 +247,7 @@ pub struct Tenant {
     pub folder: PathBuf,
     /// Where its routes live.
     pub place: TenantPlace,
-    /// Its share of CPU time beside other tenants; 1 is the default.
+    /// Its share of CPU time beside other tenants, and how far it reaches into permits and instance slots; 1 is the default.
     pub weight: u32,
     /// Upper bounds on what its manifests may ask for.
     pub caps: Caps,

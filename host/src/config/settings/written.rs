@@ -161,7 +161,7 @@ pub(super) struct WrittenTenant {
     /// The path its routes live under, on every host. Either this or `hosts`.
     #[schemars(extend("pattern" = "^/.*[^/]$"))]
     pub(super) prefix: Key<String>,
-    /// Its share of CPU time beside other tenants.
+    /// Its share of CPU time beside other tenants, and how far it reaches into permits and instance slots: twice the weight, twice as far.
     #[schemars(extend("default" = defaults::WEIGHT, "minimum" = 1, "maximum" = 1000))]
     pub(super) weight: Key<u32>,
     /// Upper bounds on what its manifests may ask for.
