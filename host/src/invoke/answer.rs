@@ -50,7 +50,8 @@ impl Answer {
         let Some(flight) = &mut self.flight else { return Poll::Pending };
         flight.poll_guest(cx);
         // The guest moved: what it wrote, or its end, can be read now.
-        if let Poll::Ready(frame) = Pin::new(&mut self.inner).poll_frame(cx) {
+        let inner = Pin::new(&mut self.inner);
+        if let Poll::Ready(frame) = flight.look(cx, |cx| inner.poll_frame(cx)) {
             return Poll::Ready(frame);
         }
         let limit = flight.limits().stream_idle;

@@ -166,7 +166,7 @@ impl Flight {
             }
             // The guest before the clock: work that is done in time is not thrown away for a late look.
             ended = ended.take().or_else(|| self.poll_guest(cx));
-            if let Some(answer) = answered(&mut head, cx) {
+            if let Some(answer) = self.look(cx, |cx| answered(&mut head, cx)) {
                 return Poll::Ready(answer);
             }
             match &ended {
@@ -226,6 +226,14 @@ impl Flight {
 
     fn settle(&mut self) {
         self.ledger.settle(&self.plugin.metrics, &self.fault);
+    }
+
+    /// Looks at something that the guest makes, beside [`Flight::poll_guest`].
+    pub(super) fn look<R>(&self, cx: &mut Context<'_>, look: impl FnOnce(&mut Context<'_>) -> R) -> R {
+        match &self.running {
+            Some(running) => running.look(cx, look),
+            None => look(cx),
+        }
     }
 
     /// Moves the guest on; its end, once. A failure is on the record at once, whoever hears of it.

@@ -80,6 +80,7 @@ impl Pool {
 
     /// A tick has passed while `task` ran.
     pub(super) fn interrupted(&self, task: &Task, now: u64) -> Verdict {
+        task.news.tell();
         if now.saturating_sub(task.slice.load(Ordering::Relaxed)) < SLICE_TICKS {
             return Verdict::Continue;
         }

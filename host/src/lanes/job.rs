@@ -54,6 +54,8 @@ pub(super) struct Job {
 /// thread, what runs is interrupted.
 pub(super) struct Remote<T> {
     job: Arc<Job>,
+    /// The task's own: what the work makes is news of it.
+    waker: Waker,
     result: oneshot::Receiver<Result<T, Panicked>>,
     /// Whether the result was handed out: there is nothing to cancel any more.
     done: bool,
@@ -81,15 +83,25 @@ impl<T: Send + 'static> Remote<T> {
             ticket: Mutex::new(None),
         });
         job.wake_by_ref();
-        Self { job, result, done: false }
+        let waker = Waker::from(Arc::clone(&job.task));
+        Self { job, waker, result, done: false }
     }
 
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, Panicked>> {
-        let received = std::task::ready!(Pin::new(&mut self.result).poll(cx));
+        self.job.task.news.listen(cx);
+        let received = std::task::ready!(Pin::new(&mut self.result).poll(&mut Context::from_waker(&self.waker)));
         self.done = true;
         Poll::Ready(
             received.unwrap_or_else(|_| Err(Panicked("the compute lane was closed before the work's end".to_owned()))),
         )
+    }
+}
+
+impl<T> Remote<T> {
+    /// Looks at something that the work makes. See [`Running::look`](super::Running::look).
+    pub(super) fn look<R>(&self, cx: &Context<'_>, look: impl FnOnce(&mut Context<'_>) -> R) -> R {
+        self.job.task.news.listen(cx);
+        look(&mut Context::from_waker(&self.waker))
     }
 }
 
@@ -177,6 +189,7 @@ impl Job {
     }
 
     fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let _held_back = self.task.news.hold_back();
         let metered = self.task.enter();
         let polled = poll_once(&mut self.future(), cx);
         drop(metered);

@@ -11,6 +11,7 @@ mod fair;
 mod give_way;
 mod io;
 mod job;
+mod news;
 mod panic;
 mod task;
 #[cfg(test)]
@@ -215,6 +216,17 @@ pub struct Running<T>(Place<T>);
 enum Place<T> {
     Io(InPlace<T>),
     Compute(Remote<T>),
+}
+
+impl<T> Running<T> {
+    /// Looks at something else that the work makes, a channel that it sends to. Who polls both this and the work is woken when
+    /// either has come; of what compute work makes within a tick, once.
+    pub fn look<R>(&self, cx: &mut Context<'_>, look: impl FnOnce(&mut Context<'_>) -> R) -> R {
+        match &self.0 {
+            Place::Io(_) => look(cx),
+            Place::Compute(work) => work.look(cx, look),
+        }
+    }
 }
 
 impl<T: Send + 'static> Future for Running<T> {

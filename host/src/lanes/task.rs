@@ -17,7 +17,7 @@ use std::{
 
 use futures_util::task::AtomicWaker;
 
-use super::{Home, Lane, Who, clock, give_way::Turn, ticker::Busy};
+use super::{Home, Lane, Who, clock, give_way::Turn, news::News, ticker::Busy};
 
 /// What a running task has to do at an interruption. See [`Task::interrupted`].
 pub enum Verdict {
@@ -47,6 +47,8 @@ pub struct Task {
     seen: AtomicU64,
     /// Compute: the tick count when the slice began.
     pub(super) slice: AtomicU64,
+    /// Compute: what is to be told of it.
+    pub(super) news: News,
     /// Io: what is remembered between polls.
     pub(super) run: Run,
     home: OnceLock<Arc<Home>>,
@@ -87,22 +89,31 @@ impl Rouse {
         self.due.swap(false, AcqRel)
     }
 
+    /// Something that the work waits for has come.
+    fn come(&self) {
+        // Who finds it due already came after somebody who wakes the poller.
+        if !self.due.swap(true, AcqRel) {
+            self.poller.wake();
+        }
+    }
+
     /// The work is over: nobody is woken for it any more.
     pub(super) fn rest(&self) {
         self.poller.take();
     }
 }
 
-/// Wakes io work: it is entered when its handle is polled next, and whoever polled that last is woken.
+/// Wakes whoever polled the work's handle last. Io work is entered when it is polled next; compute work, which wakes by itself, has
+/// news.
 impl Wake for Task {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        // Who finds it due already came after somebody who wakes the poller.
-        if !self.run.rouse.due.swap(true, AcqRel) {
-            self.run.rouse.poller.wake();
+        match self.lane {
+            Lane::Io => self.run.rouse.come(),
+            Lane::Compute => self.news.come(),
         }
     }
 }
@@ -125,6 +136,7 @@ impl Task {
             billed: AtomicU64::new(0),
             seen: AtomicU64::new(0),
             slice: AtomicU64::new(0),
+            news: News::default(),
             run: Run::default(),
             home: OnceLock::new(),
         })

@@ -356,3 +356,38 @@ fn teardown_is_measured_on_the_pool_too() {
     bench.lanes.close();
     assert!(task.cpu() >= Duration::from_millis(3));
 }
+
+#[test]
+fn what_work_makes_is_told_at_a_tick_though_it_goes_on() {
+    let bench = Bench::new(1, 1);
+    let (made, mut making) = tokio::sync::oneshot::channel();
+    let (go_on, wait) = mpsc::channel();
+    let (say, said) = mpsc::channel();
+    let mut work = bench.start(who(0, 0), Lane::Compute, |guest| async move {
+        wait.recv().expect("the test goes on");
+        made.send(7).expect("the test listens");
+        say.send(()).expect("the test waits");
+        wait.recv().expect("the test goes on");
+        assert_eq!(guest.tick(1).await, Ok(false), "nobody else wants the thread");
+        say.send(()).expect("the test waits");
+        wait.recv().expect("the test goes on");
+    });
+    let wakes = Arc::<Wakes>::default();
+    assert!(poll(&mut work, &wakes).is_pending());
+    let waker = Waker::from(Arc::clone(&wakes));
+    let mut look =
+        |work: &Running<()>| work.look(&mut Context::from_waker(&waker), |cx| Pin::new(&mut making).poll(cx));
+    assert!(look(&work).is_pending());
+    let step = || {
+        go_on.send(()).expect("it waits");
+        said.recv().expect("it says so");
+    };
+    step();
+    assert!(!wakes.fired(), "the tick has not come");
+    step();
+    assert!(wakes.fired());
+    assert_eq!(look(&work), Poll::Ready(Ok(7)));
+    assert!(poll(&mut work, &wakes).is_pending());
+    go_on.send(()).expect("it waits");
+    assert_eq!(block_on(work), Ok(()));
+}
