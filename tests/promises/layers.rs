@@ -30,7 +30,7 @@ const HOMES: &[(&str, &str)] = &[
     ("hyper::server", "server"),
     ("hyper_util::client", "capability"),
     ("hyper_util::server", "server"),
-    ("jiff", "config"),
+    ("jiff", "config,telemetry"),
     ("matchit", "registry"),
     ("mysql_async", "capability"),
     ("mysql_common", "capability"),
