@@ -49,6 +49,9 @@ enum Command {
     /// Calls and queries awaited at once, beside FastAPI and native code; a client that keeps its connections
     #[command(after_help = measure::cases(Scenario::Io))]
     Io(measure::Options),
+    /// What more plugins, more requests at once and more cores come to
+    #[command(after_help = measure::cases(Scenario::Growth))]
+    Growth(measure::Options),
     /// Send load to one address and print what came of it as JSON
     Load(load::Options),
     /// Serve /hello, /clock?ms=, /echo, /sink, /big, /work/KIND?n=, /primes/blocking?n= and /primes/pool?n= natively, without a sandbox
@@ -76,17 +79,23 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
         Command::Languages(options) => measure::run(Scenario::Languages, &options),
         Command::Peers(options) => measure::run(Scenario::Peers, &options),
         Command::Io(options) => measure::run(Scenario::Io, &options),
+        Command::Growth(options) => measure::run(Scenario::Growth, &options),
         Command::Load(options) => load::run(&options).map(|()| ExitCode::SUCCESS),
         Command::Control { listen, nice } => control::serve(listen, nice).map(|()| ExitCode::SUCCESS),
     }
 }
 
-/// As many open files as the system allows: ten thousand held requests are as many sockets. Children inherit it.
+/// Open files for a hundred thousand sockets, or as many as there may be: each held request is one, here and in the host.
+const OPEN_FILES: u64 = 250_000;
+
+/// Children inherit it. Only a privileged process may have more than its limit.
 fn raise_open_files() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let maximum = getrlimit(Resource::Nofile).maximum;
+    let enough = maximum.map(|maximum| maximum.max(OPEN_FILES));
     // Where it cannot be raised, the cases that need it say so by their faults.
-    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: enough, maximum: enough })
+        .or_else(|_| setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }));
 }
 
 #[cfg(test)]

@@ -17,4 +17,4 @@ mod tests;
 
 pub(crate) use plan::{Body, Group, Plan, Shape};
 pub(crate) use run::{Marker, run};
-pub(crate) use tally::{GroupReport, HoldReport, LoadReport};
+pub(crate) use tally::{GroupReport, LoadReport};

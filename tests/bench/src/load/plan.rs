@@ -1,6 +1,6 @@
 //! What a generator is asked to do: written by the harness as one line of JSON, or made from flags.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -121,6 +121,12 @@ impl Group {
     #[must_use]
     pub(crate) fn upload(self, bytes: usize) -> Self {
         Self { upload: bytes, ..self }
+    }
+
+    /// The same group, waiting so long for a whole reply.
+    #[must_use]
+    pub(crate) fn patience(self, limit: Duration) -> Self {
+        Self { reply_timeout_ms: u64::try_from(limit.as_millis()).unwrap_or(u64::MAX), ..self }
     }
 
     /// The same group as mere load: dropped at the end.

@@ -1,43 +1,154 @@
 //! Many requests that wait at the same time.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    time::Duration,
+};
+
+use anyhow::Context as _;
 
 use crate::{
-    load::{Body, Group, HoldReport, LoadReport, Shape},
+    load::{Body, Group, Shape},
     stand::{Generator, Served, Times},
+    stats::Latency,
 };
 
 /// They start over this time: a burst of ten thousand connections in an instant measures the kernel's backlog.
-pub(crate) const RAMP_MS: u64 = 1_000;
+pub(crate) const RAMP: Duration = Duration::from_secs(1);
 
-/// A plugin's limits with room for so many.
-pub(crate) fn limits(requests: usize) -> String {
-    format!("timeout = \"20s\"\nmax_concurrent = {requests}\nqueue = {requests}\nqueue_timeout = \"10s\"\n")
-}
+/// Connections that this machine makes to one address: each takes a port of its own, of which Linux gives out 28 000.
+const TO_ONE_ADDRESS: usize = 25_000;
 
-/// The host's settings with room for so many, each in an instance of its own.
-pub(crate) fn room(served: Served, requests: usize) -> Served {
-    // A quarter of the instances is kept for calls between plugins.
-    let instances = requests / 3 * 4 + 100;
-    served.setting(&format!("max_concurrent = {}\nio_instances = {instances}", requests + 100))
-}
+/// Beyond what a request waits, from connecting on.
+const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Holds so many requests at once whose answer says that they `waited`.
-///
-/// # Errors
-///
-/// When the generator fails.
-pub(crate) async fn hold(address: SocketAddr, target: &str, requests: usize) -> anyhow::Result<LoadReport> {
-    let group = Group::closed("held", address, target, 0).shape(Shape::Hold { requests, ramp_ms: RAMP_MS });
-    let times = Times { warmup: Duration::ZERO, measure: None };
-    Generator::start(vec![group.body(Body::Contains("waited".into()))], times).await?.finish().await
+/// Between two looks at the host's memory; the requests wait together for seconds.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Requests that are to be held.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Holding {
+    /// How many at once, each on a connection of its own.
+    pub(crate) requests: usize,
+    /// How long each waits.
+    pub(crate) wait: Duration,
+    /// Over which time they start.
+    pub(crate) ramp: Duration,
 }
 
 /// What holding came to.
+#[derive(Clone, Debug)]
+pub(crate) struct Held {
+    /// From connecting to the reply.
+    pub(crate) latency: Latency,
+    /// What was not answered as it should be, or not at all.
+    pub(crate) faulty: f64,
+    /// The most that were open at once.
+    pub(crate) peak_open: usize,
+    /// From the first request's start to the last reply.
+    pub(crate) whole_seconds: f64,
+}
+
+impl Holding {
+    /// The query that asks the guests and the control for it.
+    pub(crate) fn query(&self) -> String {
+        format!("ms={}", self.wait.as_millis())
+    }
+
+    /// A plugin's limits with room for them.
+    pub(crate) fn limits(&self) -> String {
+        let (requests, seconds) = (self.requests, (self.wait + PATIENCE).as_secs());
+        format!("timeout = \"{seconds}s\"\nmax_concurrent = {requests}\nqueue = {requests}\nqueue_timeout = \"10s\"\n")
+    }
+
+    /// The host's settings with room for them in so many instances.
+    pub(crate) fn room(&self, served: Served, instances: usize) -> Served {
+        // A quarter of the instances is kept for calls between plugins.
+        let instances = instances / 3 * 4 + 100;
+        served.setting(&format!("max_concurrent = {}\nio_instances = {instances}", self.requests + 100))
+    }
+
+    /// Holds them at a server whose answer says that they `waited`. One that listens on every address of this machine is asked
+    /// on as many as they need.
+    ///
+    /// # Errors
+    ///
+    /// When the generator fails.
+    pub(crate) async fn run(&self, server: SocketAddr, target: &str) -> anyhow::Result<Held> {
+        let shares = shares(server, self.requests);
+        let groups = shares.iter().enumerate().map(|(n, (address, requests))| {
+            let ramp_ms = u64::try_from(self.ramp.as_millis()).unwrap_or(u64::MAX);
+            let shape = Shape::Hold { requests: *requests, ramp_ms };
+            let group = Group::closed(&format!("held {n}"), *address, target, 0).shape(shape);
+            group.body(Body::Contains("waited".into())).patience(self.wait + PATIENCE)
+        });
+        let times = Times { warmup: Duration::ZERO, measure: None };
+        let report = Generator::start(groups.collect(), times).await?.finish().await?;
+        let mut held = Held {
+            latency: Latency::merge(report.groups.iter().map(|group| &group.latency)),
+            faulty: 0.0,
+            peak_open: 0,
+            whole_seconds: 0.0,
+        };
+        for (group, (_, requests)) in report.groups.iter().zip(shares) {
+            let hold = group.hold.context("the generator held nothing")?;
+            held.faulty += group.faulty().max((requests as u64).saturating_sub(group.requests)) as f64;
+            held.peak_open += hold.peak_open;
+            held.whole_seconds = held.whole_seconds.max(hold.whole_seconds);
+        }
+        Ok(held)
+    }
+}
+
+/// How many requests each address is asked for.
+fn shares(server: SocketAddr, requests: usize) -> Vec<(SocketAddr, usize)> {
+    if !server.ip().is_unspecified() {
+        return vec![(server, requests)];
+    }
+    let addresses = requests.div_ceil(TO_ONE_ADDRESS).clamp(1, 200);
+    let own = (1_u8..).map(|n| IpAddr::V4(Ipv4Addr::new(127, 0, 0, n)));
+    own.take(addresses)
+        .enumerate()
+        .map(|(n, own)| {
+            let until = |n: usize| requests * n / addresses;
+            (SocketAddr::new(own, server.port()), until(n + 1) - until(n))
+        })
+        .collect()
+}
+
+/// Looks at a server's memory while something goes on: the most of it, in MiB. Its own high-water mark may be of its start.
 ///
 /// # Errors
 ///
-/// When the report is of another load.
-pub(crate) fn whole(report: &LoadReport) -> anyhow::Result<HoldReport> {
-    report.group("held")?.hold.ok_or_else(|| anyhow::anyhow!("the generator held nothing"))
+/// When the server is gone, or what goes on fails.
+pub(crate) async fn watched<T>(
+    rss_mib: impl Fn() -> anyhow::Result<f64>,
+    work: impl Future<Output = anyhow::Result<T>>,
+) -> anyhow::Result<(T, f64)> {
+    let (mut most, mut looks) = (0.0_f64, tokio::time::interval(LOOK));
+    tokio::pin!(work);
+    loop {
+        tokio::select! {
+            done = &mut work => return Ok((done?, most)),
+            _ = looks.tick() => most = most.max(rss_mib()?),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_address_gets_no_more_connections_than_it_has_ports_for() -> anyhow::Result<()> {
+        let server: SocketAddr = "0.0.0.0:80".parse()?;
+        for requests in [0, 1, 25_000, 25_001, 100_000] {
+            let shares = shares(server, requests);
+            assert_eq!(shares.iter().map(|(_, share)| share).sum::<usize>(), requests);
+            assert!(shares.iter().all(|(address, share)| address.ip().is_loopback() && *share <= TO_ONE_ADDRESS));
+        }
+        let one = "127.0.0.1:80".parse()?;
+        assert_eq!(shares(one, 100_000), [(one, 100_000)]);
+        Ok(())
+    }
 }

@@ -3,6 +3,8 @@
 mod author;
 mod calibrate;
 mod collected;
+mod crowd;
+mod growth;
 mod holding;
 mod hostile;
 mod io;
@@ -10,6 +12,7 @@ mod lanes;
 mod languages;
 mod peers;
 mod servers;
+mod subject;
 mod swap;
 
 use std::future::Future;
@@ -38,6 +41,8 @@ pub(crate) enum Scenario {
     Peers,
     /// Waiting for other servers and for databases.
     Io,
+    /// More plugins, more requests at once, more cores.
+    Growth,
 }
 
 impl Scenario {
@@ -50,6 +55,7 @@ impl Scenario {
             Self::Languages => languages::CASES,
             Self::Peers => peers::CASES,
             Self::Io => io::CASES,
+            Self::Growth => growth::CASES,
         }
     }
 
@@ -61,6 +67,7 @@ impl Scenario {
             Self::Languages => "languages",
             Self::Peers => "peers",
             Self::Io => "io",
+            Self::Growth => "growth",
         }
     }
 
@@ -68,6 +75,7 @@ impl Scenario {
     pub(crate) fn scale(self) -> Scale {
         match self {
             Self::Peers => Scale::BRIEF,
+            Self::Growth => growth::SCALE,
             _ => Scale::FULL,
         }
     }
@@ -77,6 +85,7 @@ impl Scenario {
         match self {
             Self::Languages => &languages::SIDE_BY_SIDE,
             Self::Peers => &peers::SIDE_BY_SIDE,
+            Self::Growth => &growth::SIDE_BY_SIDE,
             _ => &[],
         }
     }
@@ -110,6 +119,7 @@ impl Scenario {
             Self::Languages => languages::run(bench, case).await,
             Self::Peers => peers::run(bench, case).await,
             Self::Io => io::run(bench, case).await,
+            Self::Growth => growth::run(bench, case).await,
         }
     }
 }

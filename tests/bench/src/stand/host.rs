@@ -11,6 +11,7 @@ use tokio::process::Command;
 
 use super::{
     child::{self, Child},
+    pinned::Pinned,
     scrape::Metrics,
     served::Served,
 };
@@ -51,8 +52,9 @@ impl Host {
     pub(crate) async fn launch(binary: &Path, served: Served) -> anyhow::Result<Self> {
         let config = served.write_config()?;
         let mut command = Command::new(binary);
-        command.arg("serve").arg(served.folder()).args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
+        command.arg("serve").arg(served.folder()).args(["--listen", served.listen, "--admin", "127.0.0.1:0"]);
         command.arg("--data").arg(served.data()).arg("--config").arg(config);
+        let _pinned = served.cores.map(Pinned::to_first).transpose()?;
         let started = Instant::now();
         let (child, ready) = Child::start(command).await.context("the host did not get ready")?;
         let ready_after = started.elapsed();

@@ -4,6 +4,7 @@ mod child;
 mod generator;
 mod host;
 mod peer;
+mod pinned;
 mod progress;
 mod scrape;
 mod served;

@@ -1,5 +1,7 @@
 //! Holding: thousands of requests that wait at the same time, and what they cost in memory.
 
+use std::time::Duration;
+
 use crate::{
     figure::{Spec, at_most, none_of, shown},
     report::Section,
@@ -7,13 +9,13 @@ use crate::{
     scenario::{
         Case,
         collected::Collected,
-        holding::{RAMP_MS, hold, limits, room, whole},
+        holding::{Holding, RAMP},
     },
     stand::{Bench, Host, Plugin, Served},
 };
 
 /// How long each waits.
-const WAIT_MS: u32 = 3_000;
+const WAIT: Duration = Duration::from_secs(3);
 
 const WHOLE: &str = "whole run";
 const FAULTY: &str = "requests not answered as they should be";
@@ -40,32 +42,36 @@ pub(crate) async fn service(bench: &Bench, case: Case) -> anyhow::Result<Section
 
 async fn run(bench: &Bench, case: Case, plugin: &Plugin, requests: usize, aim: f64) -> anyhow::Result<Section> {
     let specs: Vec<Spec> = [at_most(WHOLE, "s", aim)].into_iter().chain(COMMON).collect();
-    let plugin = plugin.clone().limits(&limits(requests));
+    let holding = Holding { requests, wait: WAIT, ramp: RAMP };
+    let plugin = plugin.clone().limits(&holding.limits());
     let mut collected = Collected::default();
     let round = async |n: usize| {
-        let native = hold(bench.native(), &format!("/clock?ms={WAIT_MS}"), requests).await?;
+        let native = holding.run(bench.native(), &format!("/clock?{}", holding.query())).await?;
         // A fresh host each round: its memory is that of this load alone.
-        let host = Host::start(&bench.places.host, room(Served::new()?, requests).plugin("", &plugin)?).await?;
+        let served = holding.room(Served::new()?, requests).plugin("", &plugin)?;
+        let host = Host::start(&bench.places.host, served).await?;
         host.get("/wait?ms=1").await?;
         let before = host.rss_mib()?;
-        let held = hold(host.listen, &format!("/wait?ms={WAIT_MS}"), requests).await?;
+        let held = holding.run(host.listen, &format!("/wait?{}", holding.query())).await?;
         let rss = host.peak_rss_mib()?;
         host.stop().await;
-        let (group, summary) = (held.group("held")?, whole(&held)?);
-        collected.keep("held, from connecting to the reply", n, group);
-        collected.keep("held, native", n, native.group("held")?);
-        let missing = (requests as u64).saturating_sub(group.requests);
+        collected.keep_latency("held, from connecting to the reply", n, &held.latency);
+        collected.keep_latency("held, native", n, &native.latency);
         Ok(Sample::from([
-            (WHOLE, summary.whole_seconds),
-            (FAULTY, group.faulty().max(missing) as f64),
-            (PEAK, summary.peak_open as f64),
+            (WHOLE, held.whole_seconds),
+            (FAULTY, held.faulty),
+            (PEAK, held.peak_open as f64),
             (RSS, rss),
             (RSS_BEFORE, before),
-            (NATIVE, whole(&native)?.whole_seconds),
+            (NATIVE, native.whole_seconds),
         ]))
     };
     let mut section = bench.section(case, &specs, round).await?;
     collected.add_to(&mut section);
-    section.notes.push(format!("{requests} requests of {WAIT_MS} ms, started over {RAMP_MS} ms."));
+    section.notes.push(format!(
+        "{requests} requests of {} ms, started over {} ms.",
+        WAIT.as_millis(),
+        RAMP.as_millis()
+    ));
     Ok(section)
 }

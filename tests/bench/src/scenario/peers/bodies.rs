@@ -1,12 +1,11 @@
 //! Bodies of a mebibyte, in each direction: bytes a second beside native hyper, and whether memory stays where it was.
 
-use super::subject::Server;
 use crate::{
     figure::{Spec, at_least, never_above, none_of, shown},
     load::{Body, Group},
     report::Section,
     rounds::Sample,
-    scenario::{Case, collected::Collected},
+    scenario::{Case, collected::Collected, subject::Server},
     stand::{Bench, Generator, Host, Plugin, Served},
 };
 

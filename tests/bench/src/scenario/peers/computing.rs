@@ -1,12 +1,15 @@
 //! Work that burns CPU: what fuel costs, and what the sandbox costs, in CPU time of the server's process.
 
-use super::subject::{Names, Server, Subject, measure_all};
 use crate::{
     figure::{Spec, at_most, none_of, shown},
     load::{Body, Group},
     report::Section,
     rounds::Sample,
-    scenario::{Case, collected::Collected},
+    scenario::{
+        Case,
+        collected::Collected,
+        subject::{Names, Server, Subject, measure_all},
+    },
     stand::{Bench, Host, Plugin, Served},
 };
 

@@ -5,10 +5,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use tempfile::TempDir;
 
-use super::{
-    rows::{Guest, Lane, Other, Row},
-    subject::{Names, Server, Subject, measure_all},
-};
+use super::rows::{Guest, Lane, Other, Row};
 use crate::{
     control,
     figure::{Spec, at_least, none_of, shown},
@@ -19,6 +16,7 @@ use crate::{
         author::{self, Author},
         collected::Collected,
         servers,
+        subject::{Names, Server, Subject, measure_all},
     },
     stand::{Bench, Host, Plugin, Served},
 };

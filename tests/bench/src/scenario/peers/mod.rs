@@ -8,7 +8,6 @@ mod hello;
 mod memory;
 mod rows;
 mod start;
-mod subject;
 mod tail;
 
 use super::Case;

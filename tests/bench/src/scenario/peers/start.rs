@@ -4,13 +4,12 @@ use std::time::Instant;
 
 use anyhow::{Context as _, ensure};
 
-use super::crowd;
 use crate::{
     figure::{Spec, at_most, shown},
     http::{Connection, request_bytes},
     report::Section,
     rounds::Sample,
-    scenario::Case,
+    scenario::{Case, crowd},
     stand::{Bench, Host, Plugin, Served},
     stats,
 };

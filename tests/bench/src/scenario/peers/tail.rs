@@ -3,14 +3,17 @@
 use super::{
     hello::{self, Component},
     rows,
-    subject::{Names, Subject},
 };
 use crate::{
     figure::{Spec, at_most, none_of, shown},
     load::Shape,
     report::Section,
     rounds::Sample,
-    scenario::{Case, collected::Collected},
+    scenario::{
+        Case,
+        collected::Collected,
+        subject::{Names, Subject},
+    },
     stand::Bench,
 };
 

@@ -11,19 +11,19 @@ use crate::{
 
 /// The names of a server's figures.
 #[derive(Clone, Copy)]
-pub(super) struct Names {
+pub(crate) struct Names {
     /// Requests a second; also what its latencies are called.
-    pub(super) rate: &'static str,
+    pub(crate) rate: &'static str,
     /// Half the replies came within.
-    pub(super) p50: &'static str,
+    pub(crate) p50: &'static str,
     /// 99 in a hundred.
-    pub(super) p99: &'static str,
+    pub(crate) p99: &'static str,
     /// CPU time of the server's process for each reply.
-    pub(super) cpu: &'static str,
+    pub(crate) cpu: &'static str,
 }
 
 /// A server under measurement.
-pub(super) enum Server {
+pub(crate) enum Server {
     /// The bench's own control.
     Native,
     /// Ours.
@@ -34,7 +34,7 @@ pub(super) enum Server {
 
 impl Server {
     /// Where it listens.
-    pub(super) fn listen(&self, bench: &Bench) -> SocketAddr {
+    pub(crate) fn listen(&self, bench: &Bench) -> SocketAddr {
         match self {
             Self::Native => bench.native(),
             Self::Host(host) => host.listen,
@@ -47,7 +47,7 @@ impl Server {
     /// # Errors
     ///
     /// When it is gone.
-    pub(super) fn cpu_seconds(&self, bench: &Bench) -> anyhow::Result<f64> {
+    pub(crate) fn cpu_seconds(&self, bench: &Bench) -> anyhow::Result<f64> {
         match self {
             Self::Native => bench.native_cpu(),
             Self::Host(host) => host.process_cpu(),
@@ -56,7 +56,7 @@ impl Server {
     }
 
     /// Stops what was started for the row.
-    pub(super) async fn stop(self) {
+    pub(crate) async fn stop(self) {
         match self {
             Self::Native => {}
             Self::Host(host) => host.stop().await,
@@ -66,15 +66,15 @@ impl Server {
 }
 
 /// A server and what it is asked.
-pub(super) struct Subject {
-    pub(super) names: Names,
-    pub(super) server: Server,
-    pub(super) group: Group,
+pub(crate) struct Subject {
+    pub(crate) names: Names,
+    pub(crate) server: Server,
+    pub(crate) group: Group,
 }
 
 impl Subject {
     /// The same server, asked in another way under other names.
-    pub(super) fn turn(&mut self, names: Names, shape: Shape) -> &Self {
+    pub(crate) fn turn(&mut self, names: Names, shape: Shape) -> &Self {
         self.names = names;
         self.group.shape = shape;
         self
@@ -85,7 +85,7 @@ impl Subject {
     /// # Errors
     ///
     /// When the generator fails or the server is gone.
-    pub(super) async fn measure(
+    pub(crate) async fn measure(
         &self,
         bench: &Bench,
         round: usize,
@@ -115,7 +115,7 @@ impl Subject {
 /// # Errors
 ///
 /// The first error of one.
-pub(super) async fn measure_all(
+pub(crate) async fn measure_all(
     bench: &Bench,
     subjects: &[Subject],
     round: usize,
