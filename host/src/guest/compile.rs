@@ -5,12 +5,12 @@ use std::path::Path;
 use anyhow::anyhow;
 use wasmtime::Engine;
 
-use super::{adapt, engine};
+use super::{adapt, engine, unroll};
 use crate::config::Lane;
 
 /// Which way of making code out of an author's bytes this is. A key of the code cache beside the engine's own hash: to be
-/// changed whenever the same bytes become other code, in `adapt` for instance.
-pub const RECIPE: &[u8] = b"2: commands as modules";
+/// changed whenever the same bytes become other code, in `adapt` or `unroll` for instance.
+pub const RECIPE: &[u8] = b"3: small loops unrolled";
 
 /// Compiles a component, a core module or WebAssembly text for one lane, into code of a component or of a module. `file` only names it in errors.
 ///
@@ -18,6 +18,8 @@ pub const RECIPE: &[u8] = b"2: commands as modules";
 /// Why the bytes are no plugin, in words for their author.
 pub fn compile(settings: &super::EngineSettings, lane: Lane, file: &Path, bytes: &[u8]) -> anyhow::Result<Vec<u8>> {
     let component = adapt::runnable(file, bytes)?;
+    // What does not read as WebAssembly is left to the engine, which says why.
+    let component = unroll::unroll(&component).unwrap_or(component);
     let engine = Engine::new(&engine::config(settings, lane))?;
     if !adapt::is_component(&component) {
         return Ok(engine.precompile_module(&component)?);

@@ -32,12 +32,14 @@ mod pools;
 #[doc(hidden)]
 pub mod probe;
 mod reach;
+mod rewrite;
 mod shared;
 mod slim;
 mod sql;
 mod state;
 mod stdio;
 mod stock;
+mod unroll;
 mod variables;
 
 #[cfg(test)]

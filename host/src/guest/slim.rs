@@ -1,10 +1,8 @@
 //! Takes out of a binary what no host reads: what debuggers and linkers keep there is often most of it.
 
-use std::mem;
+use wasmparser::Payload;
 
-use anyhow::Context as _;
-use wasm_encoder::{Component, ComponentSectionId, Encode as _, Module, RawSection, Section as _};
-use wasmparser::{Encoding, Parser, Payload};
+use super::rewrite::{Rewritten, rewrite};
 
 /// Beginnings of the names of custom sections that are dropped: DWARF, and what is left of linking.
 const DROPPED: [&str; 8] = [
@@ -24,34 +22,13 @@ const DROPPED: [&str; 8] = [
 /// # Errors
 /// When the bytes are no WebAssembly.
 pub fn slim(wasm: &[u8]) -> anyhow::Result<Vec<u8>> {
-    let (mut out, mut outer) = (Vec::new(), Vec::new());
-    for payload in Parser::new(0).parse_all(wasm) {
-        let payload = payload.context("the file is not valid WebAssembly")?;
-        match &payload {
-            Payload::Version { encoding: Encoding::Component, .. } => out.extend(Component::HEADER),
-            Payload::Version { encoding: Encoding::Module, .. } => out.extend(Module::HEADER),
-            // What follows, to its end, is the inside of this section.
-            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => {
-                outer.push(mem::take(&mut out));
-                continue;
-            }
-            Payload::End(_) => {
-                let Some(parent) = outer.pop() else { break };
-                let inner = mem::replace(&mut out, parent);
-                let is_component = inner.starts_with(&Component::HEADER);
-                let id = if is_component { ComponentSectionId::Component } else { ComponentSectionId::CoreModule };
-                out.push(id.into());
-                inner.encode(&mut out);
-                continue;
-            }
-            Payload::CustomSection(custom) if DROPPED.iter().any(|name| custom.name().starts_with(name)) => continue,
-            _ => {}
-        }
-        if let Some((id, range)) = payload.as_section() {
-            RawSection { id, data: &wasm[range] }.append_to(&mut out);
-        }
-    }
-    Ok(out)
+    let is_dropped = |name: &str| DROPPED.iter().any(|dropped| name.starts_with(dropped));
+    rewrite(wasm, |payload| {
+        Ok(match payload {
+            Payload::CustomSection(custom) if is_dropped(custom.name()) => Rewritten::Dropped,
+            _ => Rewritten::Kept,
+        })
+    })
 }
 
 #[cfg(test)]

@@ -1,0 +1,423 @@
+//! Repeats the body of small loops, so that what a loop pays each time it begins anew is paid less often.
+//!
+//! Wherever a loop begins anew the engine has the guest look whether it is to give way, and in the compute lane whether it has
+//! fuel left. To look costs little; but either look may call the host, and what is in registers across a call is kept in memory
+//! instead, all the way round the loop. With the body written four times and the loop begun anew after the fourth, three in four
+//! rounds go without. What a guest computes, what it is charged for and where it is interrupted stay as they were, but for
+//! interruptions, which come up to three rounds of a small loop later.
+//!
+//! The loop
+//!
+//! ```wat
+//! loop $again (result i32)
+//!   BODY
+//! end
+//! ```
+//!
+//! becomes
+//!
+//! ```wat
+//! block $done (result i32)
+//!   loop $again (result i32)
+//!     block $next BODY (br $done) end  ;; in which `br $again` is `br $next`
+//!     …
+//!     BODY
+//!   end
+//! end
+//! ```
+
+use std::ops::Range;
+
+use wasm_encoder::{CodeSection, Encode as _, Section as _};
+use wasmparser::{BinaryReader, BlockType, CodeSectionReader, FunctionBody, Operator, Payload};
+
+use super::rewrite::{Rewritten, rewrite};
+
+/// How often a body stands there in the end.
+const COPIES: usize = 4;
+
+/// Operators of a body that is repeated, at most: in a longer one the look is a small part of the whole.
+const LONGEST: usize = 128;
+
+/// By what part of its code a module may grow. The shortest loops, which gain most, come first.
+const GROWTH: usize = 8;
+
+/// A module or component with its small loops unrolled, in whatever it nests too.
+///
+/// # Errors
+/// When the bytes are no WebAssembly.
+pub(super) fn unroll(wasm: &[u8]) -> anyhow::Result<Vec<u8>> {
+    unroll_within(wasm, |code| code / GROWTH)
+}
+
+/// The same, where a module with so many bytes of code may grow by what `room` says.
+fn unroll_within(wasm: &[u8], room: impl Fn(usize) -> usize) -> anyhow::Result<Vec<u8>> {
+    rewrite(wasm, |payload| match payload {
+        Payload::CodeSectionStart { range, .. } => {
+            let mut section = Vec::new();
+            code(&wasm[range.clone()], room(range.len()))?.append_to(&mut section);
+            Ok(Rewritten::Replaced(section))
+        }
+        _ => Ok(Rewritten::Kept),
+    })
+}
+
+/// The functions of a module, grown by no more than `room`.
+fn code(section: &[u8], room: usize) -> anyhow::Result<CodeSection> {
+    let bodies = || CodeSectionReader::new(BinaryReader::new(section, 0));
+    let mut lengths = Vec::new();
+    for body in bodies()? {
+        if let Some(pieces) = pieces(&body?)? {
+            lengths.extend(small_loops(&pieces).into_iter().map(|one| length(&pieces, &one)));
+        }
+    }
+    let longest = affordable(lengths, room);
+    let mut unrolled = CodeSection::new();
+    for body in bodies()? {
+        let body = body?;
+        let before = &section[body.range()];
+        match function(&body, before, longest)? {
+            Some(after) => unrolled.raw(&after),
+            None => unrolled.raw(before),
+        };
+    }
+    Ok(unrolled)
+}
+
+/// The length in bytes up to which all loops can be repeated if a module is to grow by no more than `room`.
+fn affordable(mut lengths: Vec<usize>, mut room: usize) -> usize {
+    lengths.sort_unstable();
+    let mut longest = 0;
+    for same in lengths.chunk_by(usize::eq) {
+        let Some(left) = room.checked_sub(same.iter().sum::<usize>() * (COPIES - 1)) else { break };
+        (room, longest) = (left, same[0]);
+    }
+    longest
+}
+
+fn length(pieces: &[Piece<'_>], one: &Range<usize>) -> usize {
+    pieces[one.end].bytes.end - pieces[one.start].bytes.start
+}
+
+/// What an operator is to a loop around it.
+enum Kind {
+    /// A block, an `if`, a loop whose type is this.
+    Opens(Option<BlockType>),
+    /// The end of one.
+    Ends,
+    /// It may go on at labels.
+    Branches,
+    /// Anything else.
+    Plain,
+}
+
+/// An operator and its bytes.
+struct Piece<'a> {
+    kind: Kind,
+    operator: Operator<'a>,
+    bytes: Range<usize>,
+}
+
+/// A function with its small loops unrolled, those of at most `longest` bytes; `None` when it has none.
+fn function(body: &FunctionBody<'_>, bytes: &[u8], longest: usize) -> anyhow::Result<Option<Vec<u8>>> {
+    let Some(pieces) = pieces(body)? else { return Ok(None) };
+    let mut loops = small_loops(&pieces);
+    loops.retain(|one| length(&pieces, one) <= longest);
+    let Some(first) = pieces.first().filter(|_| !loops.is_empty()) else { return Ok(None) };
+    // What stands before the first operator are locals.
+    let mut out = bytes[..first.bytes.start].to_vec();
+    let mut next = 0;
+    for Range { start, end } in loops {
+        out.extend(&bytes[first_byte(&pieces, next)..first_byte(&pieces, start)]);
+        repeat(&pieces[start..=end], bytes, &mut out);
+        next = end + 1;
+    }
+    out.extend(&bytes[first_byte(&pieces, next)..]);
+    Ok(Some(out))
+}
+
+fn first_byte(pieces: &[Piece<'_>], n: usize) -> usize {
+    pieces.get(n).map_or_else(|| pieces.last().map_or(0, |last| last.bytes.end), |piece| piece.bytes.start)
+}
+
+/// The operators of a function, their places counted from the function's own first byte; `None` when one may branch in a way
+/// that is not known here.
+fn pieces<'a>(body: &FunctionBody<'a>) -> anyhow::Result<Option<Vec<Piece<'a>>>> {
+    let origin = body.range().start;
+    let mut reader = body.get_operators_reader()?;
+    let mut pieces = Vec::new();
+    while !reader.eof() {
+        let start = reader.original_position() - origin;
+        let operator = reader.read()?;
+        let end = reader.original_position() - origin;
+        let kind = match &operator {
+            Operator::Loop { blockty } => Kind::Opens(Some(*blockty)),
+            Operator::Block { .. } | Operator::If { .. } => Kind::Opens(None),
+            Operator::End => Kind::Ends,
+            Operator::Br { .. } | Operator::BrIf { .. } | Operator::BrTable { .. } => Kind::Branches,
+            Operator::BrOnNull { .. }
+            | Operator::BrOnNonNull { .. }
+            | Operator::BrOnCast { .. }
+            | Operator::BrOnCastFail { .. }
+            | Operator::Try { .. }
+            | Operator::TryTable { .. }
+            | Operator::Catch { .. }
+            | Operator::CatchAll
+            | Operator::Delegate { .. }
+            | Operator::Rethrow { .. } => return Ok(None),
+            _ => Kind::Plain,
+        };
+        pieces.push(Piece { kind, operator, bytes: start..end });
+    }
+    Ok(Some(pieces))
+}
+
+/// The loops that are repeated, each from its `loop` to its `end`: those that are short, hold no other and begin anew.
+fn small_loops(pieces: &[Piece<'_>]) -> Vec<Range<usize>> {
+    // Of what is open: where it began, if it is a loop that may be repeated, and whether it begins anew.
+    let mut open: Vec<(Option<usize>, bool)> = Vec::new();
+    let mut loops = Vec::new();
+    for (n, piece) in pieces.iter().enumerate() {
+        match &piece.kind {
+            Kind::Opens(Some(blockty)) => {
+                open.iter_mut().for_each(|(start, _)| *start = None);
+                let takes_nothing = !matches!(blockty, BlockType::FuncType(_));
+                open.push((takes_nothing.then_some(n), false));
+            }
+            Kind::Opens(None) => open.push((None, false)),
+            Kind::Branches => {
+                for depth in labels(&piece.operator) {
+                    let target = open.len().checked_sub(depth as usize + 1);
+                    if let Some((_, anew)) = target.and_then(|n| open.get_mut(n)) {
+                        *anew = true;
+                    }
+                }
+            }
+            Kind::Ends => {
+                if let Some((Some(start), true)) = open.pop()
+                    && n - start <= LONGEST
+                {
+                    loops.push(start..n);
+                }
+            }
+            Kind::Plain => {}
+        }
+    }
+    loops
+}
+
+fn labels(operator: &Operator<'_>) -> Vec<u32> {
+    match operator {
+        Operator::Br { relative_depth } | Operator::BrIf { relative_depth } => vec![*relative_depth],
+        // A table that cannot be read was refused when it was.
+        Operator::BrTable { targets } => targets.targets().flatten().chain([targets.default()]).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Writes a loop, from its `loop` to its `end`, with its body so many times.
+fn repeat(pieces: &[Piece<'_>], bytes: &[u8], out: &mut Vec<u8>) {
+    let [begin, body @ .., end] = pieces else { return };
+    let (begin, end) = (&bytes[begin.bytes.clone()], &bytes[end.bytes.clone()]);
+    out.push(BLOCK);
+    out.extend(&begin[1..]);
+    out.extend(begin);
+    for _ in 1..COPIES {
+        out.extend([BLOCK, EMPTY]);
+        // Around it: the block, the loop, the block around that.
+        copy(body, bytes, 2, out);
+        out.push(BR);
+        2_u32.encode(out);
+        out.extend(end);
+    }
+    copy(body, bytes, 1, out);
+    out.extend(end);
+    out.extend(end);
+}
+
+const BLOCK: u8 = 0x02;
+const EMPTY: u8 = 0x40;
+const BR: u8 = 0x0c;
+const BR_IF: u8 = 0x0d;
+const BR_TABLE: u8 = 0x0e;
+
+/// Writes a body around which there are so many blocks more than there were.
+fn copy(body: &[Piece<'_>], bytes: &[u8], more: u32, out: &mut Vec<u8>) {
+    let mut within = 0_u32;
+    for piece in body {
+        match &piece.kind {
+            Kind::Opens(_) => within += 1,
+            Kind::Ends => within -= 1,
+            Kind::Branches | Kind::Plain => {}
+        }
+        // What stood for the loop stands for the block in its place, and what is further out is further by so many.
+        let moved = |depth: u32| if depth > within { depth + more } else { depth };
+        match &piece.operator {
+            Operator::Br { relative_depth } => {
+                out.push(BR);
+                moved(*relative_depth).encode(out);
+            }
+            Operator::BrIf { relative_depth } => {
+                out.push(BR_IF);
+                moved(*relative_depth).encode(out);
+            }
+            Operator::BrTable { .. } => {
+                let mut labels = labels(&piece.operator);
+                let default = labels.pop().unwrap_or_default();
+                out.push(BR_TABLE);
+                (labels.len() as u32).encode(out);
+                labels.into_iter().chain([default]).for_each(|depth| moved(depth).encode(out));
+            }
+            _ => out.extend(&bytes[piece.bytes.clone()]),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use wasmtime::{Config, Engine, Instance, Module, Store};
+
+    use super::*;
+
+    /// What a function computes that is made of these says which way it went, and how often.
+    #[derive(Clone, Debug)]
+    enum Statement {
+        Adds(u8),
+        Block(Vec<Statement>),
+        Either(Vec<Statement>, Vec<Statement>),
+        Loop(Vec<Statement>),
+        Br(u32),
+        BrIf(u32),
+        BrTable(Vec<u32>),
+        Return,
+    }
+
+    fn statements() -> impl Strategy<Value = Vec<Statement>> {
+        let plain = prop_oneof![
+            4 => any::<u8>().prop_map(Statement::Adds),
+            1 => (0..5_u32).prop_map(Statement::Br),
+            4 => (0..5_u32).prop_map(Statement::BrIf),
+            1 => prop::collection::vec(0..5_u32, 1..4).prop_map(Statement::BrTable),
+            1 => Just(Statement::Return),
+        ];
+        let one = plain.prop_recursive(5, 60, 6, |inner| {
+            let some = || prop::collection::vec(inner.clone(), 0..6);
+            prop_oneof![
+                some().prop_map(Statement::Block),
+                (some(), some()).prop_map(|(yes, no)| Statement::Either(yes, no)),
+                some().prop_map(Statement::Loop),
+                some().prop_map(Statement::Loop),
+            ]
+        });
+        prop::collection::vec(one, 1..8)
+    }
+
+    /// As text. Every loop takes a step each time it begins anew, and there are only so many.
+    fn text(statements: &[Statement], depth: u32, out: &mut String) {
+        const STEP: &str = "(if (i32.eqz (local.tee $steps (i32.sub (local.get $steps) (i32.const 1)))) (then (return (local.get $sum))))";
+        let bit = "(i32.and (local.get $sum) (i32.const 1))";
+        let label = |asked: &u32| asked % (depth + 1);
+        for statement in statements {
+            match statement {
+                Statement::Adds(n) => {
+                    *out += &format!(
+                        "(local.set $sum (i32.add (i32.mul (local.get $sum) (i32.const 31)) (i32.const {n})))"
+                    );
+                }
+                Statement::Block(inner) => {
+                    *out += "(block ";
+                    text(inner, depth + 1, out);
+                    *out += ")";
+                }
+                Statement::Either(yes, no) => {
+                    *out += &format!("(if {bit} (then ");
+                    text(yes, depth + 1, out);
+                    *out += ") (else ";
+                    text(no, depth + 1, out);
+                    *out += "))";
+                }
+                Statement::Loop(inner) => {
+                    *out += &format!("(drop (loop (result i32) {STEP}");
+                    text(inner, depth + 1, out);
+                    *out += "(local.get $sum)))";
+                }
+                // The outermost label is the function's, and takes its result along.
+                Statement::Br(asked) if label(asked) == depth => *out += "(return (local.get $sum))",
+                Statement::Br(asked) => *out += &format!("(br {})", label(asked)),
+                Statement::BrIf(asked) if label(asked) == depth => {
+                    *out += &format!("(if {bit} (then (return (local.get $sum))))");
+                }
+                Statement::BrIf(asked) => *out += &format!("(br_if {} {bit})", label(asked)),
+                Statement::BrTable(asked) if depth > 0 => {
+                    let labels: Vec<String> = asked.iter().map(|asked| (asked % depth).to_string()).collect();
+                    *out += &format!("(br_table {} (i32.and (local.get $sum) (i32.const 3)))", labels.join(" "));
+                }
+                Statement::BrTable(_) | Statement::Return => *out += "(return (local.get $sum))",
+            }
+        }
+    }
+
+    fn module(statements: &[Statement]) -> Vec<u8> {
+        let mut body = String::new();
+        text(statements, 0, &mut body);
+        let module = format!(
+            "(module (func (export \"run\") (param $sum i32) (param $steps i32) (result i32) {body} (local.get $sum)))"
+        );
+        wat::parse_str(module).expect("the text is valid")
+    }
+
+    /// The result, and the fuel it took.
+    fn run(engine: &Engine, wasm: &[u8], sum: i32, steps: i32) -> (i32, u64) {
+        let module = Module::new(engine, wasm).expect("it is valid");
+        let mut store = Store::new(engine, ());
+        store.set_fuel(1 << 30).expect("fuel is counted");
+        let instance = Instance::new(&mut store, &module, &[]).expect("it needs nothing");
+        let run = instance.get_typed_func::<(i32, i32), i32>(&mut store, "run").expect("it is there");
+        let result = run.call(&mut store, (sum, steps)).expect("it ends");
+        (result, (1 << 30) - store.get_fuel().expect("fuel is counted"))
+    }
+
+    fn engine() -> Engine {
+        let mut config = Config::new();
+        Engine::new(config.consume_fuel(true)).expect("an engine")
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+        #[test]
+        fn whatever_way_a_function_goes_it_goes_the_same_way(statements in statements(), sum: i32, steps in 1..200_i32) {
+            let (engine, wasm) = (engine(), module(&statements));
+            let all = unroll_within(&wasm, |_| usize::MAX);
+            let expected = run(&engine, &wasm, sum, steps);
+            for unrolled in [unroll(&wasm), all] {
+                let unrolled = unrolled.expect("it can be read");
+                let (result, fuel) = run(&engine, &unrolled, sum, steps);
+                prop_assert_eq!(result, expected.0);
+                // A loop that ends in a copy is left by a branch, which costs one.
+                prop_assert!(fuel >= expected.1 && fuel - expected.1 <= steps as u64, "{} {}", fuel, expected.1);
+            }
+        }
+    }
+
+    #[test]
+    fn the_shortest_loops_come_first_and_a_module_grows_no_further_than_it_may() {
+        assert_eq!(affordable(vec![30, 10, 20, 10], 60), 10);
+        assert_eq!(affordable(vec![30, 10, 20, 10], 59), 0);
+        assert_eq!(affordable(vec![30, 10, 20, 10], 3 * 70), 30);
+        assert_eq!(affordable(vec![], 0), 0);
+    }
+
+    #[test]
+    fn loops_in_components_are_unrolled_and_what_has_none_stays_as_it_is() {
+        let count = "(func (param i32) (loop (br_if 0 (local.tee 0 (i32.sub (local.get 0) (i32.const 1))))))";
+        let idle = "(func (param i32) (block (br_if 0 (local.get 0))))".repeat(40);
+        let nested = wat::parse_str(format!("(component (component (core module {count} {idle})))")).expect("valid");
+        let unrolled = unroll(&nested).expect("it can be read");
+        assert!(unrolled.len() > nested.len() && unrolled.len() < nested.len() * 2);
+        wasmparser::Validator::new().validate_all(&unrolled).expect("valid still");
+        let without = wat::parse_str(format!("(module {idle} (memory 1) (data \"x\"))")).expect("valid");
+        assert_eq!(unroll(&without).expect("it can be read"), without);
+        unroll(b"\0asm\x01\0\0\0\x0a\xff").expect_err("no WebAssembly");
+    }
+}
