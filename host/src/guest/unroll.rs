@@ -3,8 +3,10 @@
 //! Wherever a loop begins anew the engine has the guest look whether it is to give way, and in the compute lane whether it has
 //! fuel left. To look costs little; but either look may call the host, and what is in registers across a call is kept in memory
 //! instead, all the way round the loop. With the body written four times and the loop begun anew after the fourth, three in four
-//! rounds go without. What a guest computes, what it is charged for and where it is interrupted stay as they were, but for
-//! interruptions, which come up to three rounds of a small loop later.
+//! rounds go without. What a guest computes stays as it was. It is interrupted up to three rounds of a small loop later, and a
+//! loop that ends within a copy takes one unit of fuel more: it is left by a branch.
+//!
+//! It runs before the bytes were validated, and what it makes of them is validated like anything an author wrote.
 //!
 //! The loop
 //!
@@ -39,8 +41,8 @@ const COPIES: usize = 4;
 /// Operators of a body that is repeated, at most: in a longer one the look is a small part of the whole.
 const LONGEST: usize = 128;
 
-/// By what part of its code a module may grow. The shortest loops, which gain most, come first.
-const GROWTH: usize = 8;
+/// By what part of its code a module may grow: few grow by half of that. The shortest loops, which gain most, come first.
+const GROWTH: usize = 2;
 
 /// A module or component with its small loops unrolled, in whatever it nests too.
 ///
@@ -107,6 +109,8 @@ enum Kind {
     Ends,
     /// It may go on at labels.
     Branches,
+    /// It calls a function, of the guest's or of the engine's.
+    Calls,
     /// Anything else.
     Plain,
 }
@@ -155,6 +159,13 @@ fn pieces<'a>(body: &FunctionBody<'a>) -> anyhow::Result<Option<Vec<Piece<'a>>>>
             Operator::Block { .. } | Operator::If { .. } => Kind::Opens(None),
             Operator::End => Kind::Ends,
             Operator::Br { .. } | Operator::BrIf { .. } | Operator::BrTable { .. } => Kind::Branches,
+            Operator::Call { .. }
+            | Operator::CallIndirect { .. }
+            | Operator::ReturnCall { .. }
+            | Operator::ReturnCallIndirect { .. }
+            | Operator::MemoryGrow { .. }
+            | Operator::MemoryCopy { .. }
+            | Operator::MemoryFill { .. } => Kind::Calls,
             Operator::BrOnNull { .. }
             | Operator::BrOnNonNull { .. }
             | Operator::BrOnCast { .. }
@@ -172,34 +183,47 @@ fn pieces<'a>(body: &FunctionBody<'a>) -> anyhow::Result<Option<Vec<Piece<'a>>>>
     Ok(Some(pieces))
 }
 
-/// The loops that are repeated, each from its `loop` to its `end`: those that are short, hold no other and begin anew.
+/// A block, an `if` or a loop whose end has not come.
+struct Open {
+    /// Where it began, if it is a loop that may be repeated.
+    start: Option<usize>,
+    /// Loops begun so far, it among them. If there are no more of them at its end, it holds none.
+    seen: usize,
+    /// Whether something branches to it.
+    begins_anew: bool,
+}
+
+/// The loops that are repeated, each from its `loop` to its `end`: those that are short, hold no other and begin anew. One that
+/// calls keeps nothing in registers all the way round as it is, and gains little.
 fn small_loops(pieces: &[Piece<'_>]) -> Vec<Range<usize>> {
-    // Of what is open: where it began, if it is a loop that may be repeated, and whether it begins anew.
-    let mut open: Vec<(Option<usize>, bool)> = Vec::new();
-    let mut loops = Vec::new();
+    let mut open: Vec<Open> = Vec::new();
+    let (mut seen, mut called, mut loops) = (0, None, Vec::new());
     for (n, piece) in pieces.iter().enumerate() {
         match &piece.kind {
             Kind::Opens(Some(blockty)) => {
-                open.iter_mut().for_each(|(start, _)| *start = None);
+                seen += 1;
                 let takes_nothing = !matches!(blockty, BlockType::FuncType(_));
-                open.push((takes_nothing.then_some(n), false));
+                open.push(Open { start: takes_nothing.then_some(n), seen, begins_anew: false });
             }
-            Kind::Opens(None) => open.push((None, false)),
+            Kind::Opens(None) => open.push(Open { start: None, seen, begins_anew: false }),
             Kind::Branches => {
                 for depth in labels(&piece.operator) {
                     let target = open.len().checked_sub(depth as usize + 1);
-                    if let Some((_, anew)) = target.and_then(|n| open.get_mut(n)) {
-                        *anew = true;
+                    if let Some(target) = target.and_then(|n| open.get_mut(n)) {
+                        target.begins_anew = true;
                     }
                 }
             }
             Kind::Ends => {
-                if let Some((Some(start), true)) = open.pop()
+                if let Some(Open { start: Some(start), seen: then, begins_anew: true }) = open.pop()
+                    && then == seen
+                    && called.is_none_or(|call: usize| call < start)
                     && n - start <= LONGEST
                 {
                     loops.push(start..n);
                 }
             }
+            Kind::Calls => called = Some(n),
             Kind::Plain => {}
         }
     }
@@ -248,10 +272,10 @@ fn copy(body: &[Piece<'_>], bytes: &[u8], more: u32, out: &mut Vec<u8>) {
         match &piece.kind {
             Kind::Opens(_) => within += 1,
             Kind::Ends => within -= 1,
-            Kind::Branches | Kind::Plain => {}
+            Kind::Branches | Kind::Calls | Kind::Plain => {}
         }
         // What stood for the loop stands for the block in its place, and what is further out is further by so many.
-        let moved = |depth: u32| if depth > within { depth + more } else { depth };
+        let moved = |depth: u32| if depth > within { depth.saturating_add(more) } else { depth };
         match &piece.operator {
             Operator::Br { relative_depth } => {
                 out.push(BR);
