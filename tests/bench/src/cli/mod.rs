@@ -85,17 +85,12 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Open files for a hundred thousand sockets, or as many as there may be: each held request is one, here and in the host.
-const OPEN_FILES: u64 = 250_000;
-
-/// Children inherit it. Only a privileged process may have more than its limit.
+/// As many open files as the system allows: ten thousand held requests are as many sockets. Children inherit it.
 fn raise_open_files() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let maximum = getrlimit(Resource::Nofile).maximum;
-    let enough = maximum.map(|maximum| maximum.max(OPEN_FILES));
     // Where it cannot be raised, the cases that need it say so by their faults.
-    let _ = setrlimit(Resource::Nofile, Rlimit { current: enough, maximum: enough })
-        .or_else(|_| setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }));
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
 }
 
 #[cfg(test)]

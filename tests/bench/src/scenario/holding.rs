@@ -1,9 +1,6 @@
 //! Many requests that wait at the same time.
 
-use std::{
-    net::{IpAddr, Ipv4Addr, SocketAddr},
-    time::Duration,
-};
+use std::{net::SocketAddr, time::Duration};
 
 use anyhow::Context as _;
 
@@ -15,9 +12,6 @@ use crate::{
 
 /// They start over this time: a burst of ten thousand connections in an instant measures the kernel's backlog.
 pub(crate) const RAMP: Duration = Duration::from_secs(1);
-
-/// Connections that this machine makes to one address: each takes a port of its own, of which Linux gives out 28 000.
-const TO_ONE_ADDRESS: usize = 25_000;
 
 /// Beyond what a request waits, from connecting on.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -68,52 +62,26 @@ impl Holding {
         served.setting(&format!("max_concurrent = {}\nio_instances = {instances}", self.requests + 100))
     }
 
-    /// Holds them at a server whose answer says that they `waited`. One that listens on every address of this machine is asked
-    /// on as many as they need.
+    /// Holds them at a server whose answer says that they `waited`.
     ///
     /// # Errors
     ///
     /// When the generator fails.
     pub(crate) async fn run(&self, server: SocketAddr, target: &str) -> anyhow::Result<Held> {
-        let shares = shares(server, self.requests);
-        let groups = shares.iter().enumerate().map(|(n, (address, requests))| {
-            let ramp_ms = u64::try_from(self.ramp.as_millis()).unwrap_or(u64::MAX);
-            let shape = Shape::Hold { requests: *requests, ramp_ms };
-            let group = Group::closed(&format!("held {n}"), *address, target, 0).shape(shape);
-            group.body(Body::Contains("waited".into())).patience(self.wait + PATIENCE)
-        });
+        let ramp_ms = u64::try_from(self.ramp.as_millis()).unwrap_or(u64::MAX);
+        let shape = Shape::Hold { requests: self.requests, ramp_ms };
+        let group = Group::closed("held", server, target, 0).shape(shape).patience(self.wait + PATIENCE);
         let times = Times { warmup: Duration::ZERO, measure: None };
-        let report = Generator::start(groups.collect(), times).await?.finish().await?;
-        let mut held = Held {
-            latency: Latency::merge(report.groups.iter().map(|group| &group.latency)),
-            faulty: 0.0,
-            peak_open: 0,
-            whole_seconds: 0.0,
-        };
-        for (group, (_, requests)) in report.groups.iter().zip(shares) {
-            let hold = group.hold.context("the generator held nothing")?;
-            held.faulty += group.faulty().max((requests as u64).saturating_sub(group.requests)) as f64;
-            held.peak_open += hold.peak_open;
-            held.whole_seconds = held.whole_seconds.max(hold.whole_seconds);
-        }
-        Ok(held)
-    }
-}
-
-/// How many requests each address is asked for.
-fn shares(server: SocketAddr, requests: usize) -> Vec<(SocketAddr, usize)> {
-    if !server.ip().is_unspecified() {
-        return vec![(server, requests)];
-    }
-    let addresses = requests.div_ceil(TO_ONE_ADDRESS).clamp(1, 200);
-    let own = (1_u8..).map(|n| IpAddr::V4(Ipv4Addr::new(127, 0, 0, n)));
-    own.take(addresses)
-        .enumerate()
-        .map(|(n, own)| {
-            let until = |n: usize| requests * n / addresses;
-            (SocketAddr::new(own, server.port()), until(n + 1) - until(n))
+        let report = Generator::start(vec![group.body(Body::Contains("waited".into()))], times).await?.finish().await?;
+        let group = report.group("held")?;
+        let hold = group.hold.context("the generator held nothing")?;
+        Ok(Held {
+            latency: group.latency.clone(),
+            faulty: group.faulty().max((self.requests as u64).saturating_sub(group.requests)) as f64,
+            peak_open: hold.peak_open,
+            whole_seconds: hold.whole_seconds,
         })
-        .collect()
+    }
 }
 
 /// Looks at a server's memory while something goes on: the most of it, in MiB. Its own high-water mark may be of its start.
@@ -132,23 +100,5 @@ pub(crate) async fn watched<T>(
             done = &mut work => return Ok((done?, most)),
             _ = looks.tick() => most = most.max(rss_mib()?),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_address_gets_no_more_connections_than_it_has_ports_for() -> anyhow::Result<()> {
-        let server: SocketAddr = "0.0.0.0:80".parse()?;
-        for requests in [0, 1, 25_000, 25_001, 100_000] {
-            let shares = shares(server, requests);
-            assert_eq!(shares.iter().map(|(_, share)| share).sum::<usize>(), requests);
-            assert!(shares.iter().all(|(address, share)| address.ip().is_loopback() && *share <= TO_ONE_ADDRESS));
-        }
-        let one = "127.0.0.1:80".parse()?;
-        assert_eq!(shares(one, 100_000), [(one, 100_000)]);
-        Ok(())
     }
 }

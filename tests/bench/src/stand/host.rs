@@ -52,7 +52,7 @@ impl Host {
     pub(crate) async fn launch(binary: &Path, served: Served) -> anyhow::Result<Self> {
         let config = served.write_config()?;
         let mut command = Command::new(binary);
-        command.arg("serve").arg(served.folder()).args(["--listen", served.listen, "--admin", "127.0.0.1:0"]);
+        command.arg("serve").arg(served.folder()).args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
         command.arg("--data").arg(served.data()).arg("--config").arg(config);
         let _pinned = served.cores.map(Pinned::to_first).transpose()?;
         let started = Instant::now();

@@ -136,8 +136,6 @@ pub(crate) struct Served {
     tenants: String,
     /// The operator's switch: on where a plugin needs it. With it, 0.2 guests cost more as well.
     wasi_http_03: bool,
-    /// What the host listens on.
-    pub(super) listen: &'static str,
     /// Cores that the host has, of this machine's; `None` is all.
     pub(super) cores: Option<usize>,
 }
@@ -151,20 +149,7 @@ impl Served {
     pub(crate) fn new() -> anyhow::Result<Self> {
         let root = tempfile::Builder::new().prefix("wasmbay-bench-").tempdir()?;
         fs::create_dir(root.path().join("plugins"))?;
-        Ok(Self {
-            root,
-            settings: String::new(),
-            tenants: String::new(),
-            wasi_http_03: false,
-            listen: "127.0.0.1:0",
-            cores: None,
-        })
-    }
-
-    /// Has the host listen on all of the machine's addresses.
-    #[must_use]
-    pub(crate) fn everywhere(self) -> Self {
-        Self { listen: "0.0.0.0:0", ..self }
+        Ok(Self { root, settings: String::new(), tenants: String::new(), wasi_http_03: false, cores: None })
     }
 
     /// Leaves the host so many of the machine's cores.

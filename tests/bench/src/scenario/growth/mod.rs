@@ -20,7 +20,6 @@ pub(super) const CASES: &[Case] = &[
     ("suspended-6000", "6000 requests waiting, each in a 0.2 instance of its own."),
     ("waiting-1000", "1000 requests waiting in shared 0.3 instances."),
     ("waiting-10000", "10 000 requests waiting in shared 0.3 instances."),
-    ("waiting-100000", "100 000 requests waiting in shared 0.3 instances."),
     ("cores", "The same work with one core and with two, and what more would give."),
 ];
 
@@ -36,7 +35,7 @@ pub(super) const SIDE_BY_SIDE: [&str; 8] = [
     waiting::LATE,
 ];
 
-/// Few rounds: a hundred thousand requests take a minute to come and to go.
+/// Few rounds: ten thousand requests take their time to come and to go.
 pub(super) const SCALE: Scale = Scale { rounds: 3, ..Scale::BRIEF };
 
 /// More than a smoke test knows or holds.

@@ -61,7 +61,7 @@ async fn run(bench: &Bench, case: Case, plugin: &Plugin, requests: usize, instan
     let mut collected = Collected::default();
     let round = async |n: usize| {
         // A fresh host each round: no slot has been used before.
-        let served = holding.room(Served::new()?.everywhere(), instances).plugin("", &plugin)?;
+        let served = holding.room(Served::new()?, instances).plugin("", &plugin)?;
         let host = Host::start(&bench.places.host, served).await?;
         host.get("/wait?ms=1").await?;
         let (before, used) = (host.rss_mib()?, host.process_cpu()?);
