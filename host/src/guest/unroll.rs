@@ -44,18 +44,27 @@ const LONGEST: usize = 128;
 /// By what part of its code a module may grow: few grow by half of that. The shortest loops, which gain most, come first.
 const GROWTH: usize = 2;
 
+/// Bytes of code beyond which a module stays as it is. It is an interpreter's, whose loops call, and which takes a minute to
+/// compile without being any larger.
+const LARGEST: usize = 2 << 20;
+
 /// A module or component with its small loops unrolled, in whatever it nests too.
 ///
 /// # Errors
 /// When the bytes are no WebAssembly.
 pub(super) fn unroll(wasm: &[u8]) -> anyhow::Result<Vec<u8>> {
-    unroll_within(wasm, |code| code / GROWTH)
+    unroll_within(wasm, room)
+}
+
+/// By how much a module may grow that has so many bytes of code.
+fn room(code: usize) -> usize {
+    if code > LARGEST { 0 } else { code / GROWTH }
 }
 
 /// The same, where a module with so many bytes of code may grow by what `room` says.
 fn unroll_within(wasm: &[u8], room: impl Fn(usize) -> usize) -> anyhow::Result<Vec<u8>> {
     rewrite(wasm, |payload| match payload {
-        Payload::CodeSectionStart { range, .. } => {
+        Payload::CodeSectionStart { range, .. } if room(range.len()) > 0 => {
             let mut section = Vec::new();
             code(&wasm[range.clone()], room(range.len()))?.append_to(&mut section);
             Ok(Rewritten::Replaced(section))
@@ -430,6 +439,7 @@ mod tests {
         assert_eq!(affordable(vec![30, 10, 20, 10], 59), 0);
         assert_eq!(affordable(vec![30, 10, 20, 10], 3 * 70), 30);
         assert_eq!(affordable(vec![], 0), 0);
+        assert_eq!([LARGEST, LARGEST + 1].map(room), [LARGEST / GROWTH, 0]);
     }
 
     #[test]
