@@ -40,8 +40,8 @@ const MEMORY_KEEP_RESIDENT: usize = 2 << 20;
 /// The same for tables, which are small.
 const TABLE_KEEP_RESIDENT: usize = 64 << 10;
 
-/// The same for stacks, which are zeroed whether they were used so far or not, and stay resident ever after: as much as most
-/// guests use, host functions included.
+/// The same for stacks, which are zeroed whether they were used so far or not, and stay resident ever after: as much as a
+/// hello uses, host functions included.
 const STACK_KEEP_RESIDENT: usize = 8 << 10;
 
 /// What one component may hold: a preview1 guest with its adapter needs four core instances, a memory and two tables; one

@@ -44,8 +44,8 @@ const LONGEST: usize = 128;
 /// By what part of its code a module may grow: few grow by half of that. The shortest loops, which gain most, come first.
 const GROWTH: usize = 2;
 
-/// Bytes of code beyond which a module stays as it is. It is an interpreter's, whose loops call, and which takes a minute to
-/// compile without being any larger.
+/// Bytes of code beyond which a module stays as it is. It is an interpreter's, and takes most of the time that compiling may
+/// take without being any larger.
 const LARGEST: usize = 2 << 20;
 
 /// A module or component with its small loops unrolled, in whatever it nests too.
