@@ -25,8 +25,12 @@ pub struct CompileLimits {
     pub memory: u64,
     /// Address space, enforced by the kernel.
     pub address_space: u64,
-    /// CPU time over all threads, enforced by the kernel.
-    pub cpu: Duration,
+    /// CPU time over all threads that any component may take.
+    pub cpu_base: Duration,
+    /// CPU time that each whole MiB of a component adds.
+    pub cpu_per_mib: Duration,
+    /// CPU time that no component may exceed.
+    pub cpu_most: Duration,
     /// Time by the clock, enforced by the parent.
     pub wall: Duration,
     /// Bytes of compiled code, enforced by the parent.
@@ -34,18 +38,31 @@ pub struct CompileLimits {
 }
 
 impl Default for CompileLimits {
-    /// Room for a component with a whole interpreter inside (40 MiB of code takes about 20 s of CPU and 700 MiB).
+    /// Room for a component with a whole interpreter inside: 45 MiB take 20 to 40 s of CPU time and 700 MiB.
     fn default() -> Self {
         Self {
             memory: 1 << 30,
             // The allocator reserves address space a gibibyte at a time, and each thread has its stack: the resident
             // memory is what costs the machine something; this wall stops a runaway between two looks at it.
             address_space: 6 << 30,
-            cpu: Duration::from_secs(60),
+            // Honest code takes less than 2 s for each MiB; these leave room for a machine that is slow, and busy besides. A
+            // bomb is small for what it takes, and is refused the sooner.
+            cpu_base: Duration::from_secs(20),
+            cpu_per_mib: Duration::from_secs(4),
+            cpu_most: Duration::from_secs(180),
             // For a child that hangs without working: at low priority on a busy machine, an interpreter takes minutes.
             wall: Duration::from_secs(600),
             output: 512 << 20,
         }
+    }
+}
+
+impl CompileLimits {
+    /// CPU time that a component of this size may take, in whole seconds as the kernel counts them, 1 at least.
+    fn cpu_seconds(&self, component: &[u8]) -> u64 {
+        let mib = u32::try_from(component.len() >> 20).unwrap_or(u32::MAX);
+        let grown = self.cpu_base.saturating_add(self.cpu_per_mib.saturating_mul(mib));
+        grown.min(self.cpu_most).as_secs().max(1)
     }
 }
 

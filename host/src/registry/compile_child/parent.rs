@@ -67,7 +67,8 @@ impl Compiler {
     /// Why there is no compiled code.
     pub async fn compile(&self, lane: Lane, file: &Path, component: &[u8]) -> Result<Vec<u8>, CompileFault> {
         let _turn = self.turn.lock().await;
-        let mut child = self.start(lane, file).map_err(|error| {
+        let cpu_seconds = self.limits.cpu_seconds(component);
+        let mut child = self.start(lane, file, cpu_seconds).map_err(|error| {
             CompileFault::Broken(format!("cannot start {} {COMMAND}: {error}", self.executable.display()))
         })?;
         let finished = timeout(self.limits.wall, self.converse(&mut child, component)).await;
@@ -79,18 +80,18 @@ impl Compiler {
             (true, false) => Ok(artefact),
             // Never kept: the next start would find nothing in the cache and take it for code.
             (true, true) => Err(CompileFault::Broken(format!("{} wrote no code", self.executable.display()))),
-            (false, _) => Err(self.why(status, &complaint)),
+            (false, _) => Err(self.why(status, &complaint, cpu_seconds)),
         }
     }
 
     /// Starts the child with nothing of the host's surroundings. Without a `pre_exec` hook: none of the host's memory
     /// is copied, and no code runs between fork and exec.
-    fn start(&self, lane: Lane, file: &Path) -> io::Result<Child> {
+    fn start(&self, lane: Lane, file: &Path, cpu_seconds: u64) -> io::Result<Child> {
         let order = Order {
             lane,
             engine: self.engine.clone(),
             address_space: self.limits.address_space,
-            cpu_seconds: self.limits.cpu.as_secs().max(1),
+            cpu_seconds,
             file: file.to_owned(),
         };
         Command::new(&self.executable)
@@ -149,8 +150,8 @@ impl Compiler {
     }
 
     /// What a failed child's end means.
-    fn why(&self, status: ExitStatus, complaint: &str) -> CompileFault {
-        let cpu = || self.too_much(format!("{} s of CPU time", self.limits.cpu.as_secs().max(1)));
+    fn why(&self, status: ExitStatus, complaint: &str, cpu_seconds: u64) -> CompileFault {
+        let cpu = || self.too_much(format!("{cpu_seconds} s of CPU time, which is what its size allows"));
         match (status.code(), status.signal()) {
             (Some(code), _) if code == i32::from(REFUSED) => CompileFault::Refused(complaint.to_owned()),
             (Some(code), _) if code == i32::from(BROKEN) => CompileFault::Broken(complaint.to_owned()),

@@ -66,9 +66,24 @@ async fn a_limit_hit_is_named() {
     let narrow = CompileLimits { output: 1 << 20, ..usual() };
     let words = limit("exec head -c 2000000 /dev/zero", narrow).await;
     assert_eq!(words, "compiling needed more than 1 MiB of compiled code");
-    assert_eq!(limit("kill -XCPU $$", usual()).await, "compiling needed more than 60 s of CPU time");
+    assert_eq!(
+        limit("kill -XCPU $$", usual()).await,
+        "compiling needed more than 20 s of CPU time, which is what its size allows"
+    );
     let aborted = "echo 'memory allocation of 9 bytes failed' >&2; kill -ABRT $$";
     assert_eq!(limit(aborted, usual()).await, "compiling needed more than 6 GiB of address space");
+}
+
+#[tokio::test]
+async fn what_the_kernel_allows_grows_with_the_component() {
+    let script = "cat > /dev/null; echo \"${15}\"";
+    let usual = CompileLimits::default();
+    let hasty = CompileLimits { cpu_base: Duration::ZERO, cpu_per_mib: Duration::from_millis(300), ..usual };
+    for (limits, mib, seconds) in [(usual, 0, "20"), (usual, 3, "32"), (usual, 64, "180"), (hasty, 0, "1"), (hasty, 10, "3")] {
+        let (_folder, compiler) = scripted(script, limits);
+        let told = compiler.compile(Lane::Io, Path::new("x.wasm"), &vec![0; mib << 20]).await.unwrap();
+        assert_eq!(String::from_utf8(told).unwrap().trim(), seconds, "{mib} MiB");
+    }
 }
 
 #[tokio::test]
