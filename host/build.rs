@@ -1,6 +1,6 @@
 //! Gathers what the host carries in itself: the WIT of the interfaces it links, out of the very crate that implements
 //! them and out of the host's own, so that text-form plugins are held against the same definitions as every other guest; and what `wasmbay new`
-//! writes.
+//! writes. And tells the linker what `cargo xtask dist` needs.
 
 use std::{
     env, fs,
@@ -17,8 +17,15 @@ const FOLDERS: [&str; 2] = ["wit/deps", "src/p3/wit/deps"];
 /// The folder of those that the host links besides, one file a package.
 const OWN: &str = "wit";
 
+/// Set where the program is laid out anew after it was linked: then the linker leaves in it what refers to what.
+const RELOCATIONS: &str = "WASMBAY_RELOCATIONS";
+
 fn main() -> Result<()> {
     println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-env-changed={RELOCATIONS}");
+    if env::var_os(RELOCATIONS).is_some() {
+        println!("cargo::rustc-link-arg-bin=wasmbay=-Wl,--emit-relocs");
+    }
     println!("cargo::rerun-if-changed=Cargo.toml");
     let out = PathBuf::from(env::var("OUT_DIR").context("cargo sets OUT_DIR")?);
     fs::write(out.join("sdk.rs"), sdk()?)?;

@@ -14,6 +14,7 @@ mod scale;
 mod scenario;
 mod stand;
 mod stats;
+mod training;
 
 use std::process::ExitCode;
 

@@ -10,6 +10,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use anyhow::{Context, ensure};
+
 /// Runs a command and hands over each line it writes, to stdout or stderr, as it comes.
 ///
 /// # Errors
@@ -33,6 +35,18 @@ fn forward(stream: Option<impl Read + Send + 'static>, lines: mpsc::Sender<Strin
             }
         }
     });
+}
+
+/// What a command writes to stdout.
+///
+/// # Errors
+///
+/// A program that cannot be started, that fails, or that writes no text.
+pub(crate) fn output_of(command: &mut Command) -> anyhow::Result<String> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let output = command.output().with_context(|| format!("cannot start {program}"))?;
+    ensure!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).with_context(|| format!("{program} writes no text"))
 }
 
 /// Runs a command quietly. `false` when it fails, cannot be started, or takes longer than `limit` and is ended.

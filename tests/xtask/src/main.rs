@@ -1,7 +1,9 @@
 //! The project's own commands. `cargo xtask --help` tells what there is.
 
+mod bolt;
 mod command;
 mod databases;
+mod dist;
 mod fuzz;
 mod guests;
 mod javascript;
@@ -75,6 +77,12 @@ enum Task {
     Guests,
     /// Fetch and build the servers that benches measure beside, and print the variables to export for running a bench by hand.
     Peers,
+    /// Build the host as it is shipped: `target/shipped/wasmbay`.
+    ///
+    /// Linked with all optimisations, made to count which way requests go through it, asked for a minute, and laid out anew by the
+    /// counts. LLVM's BOLT does that: `llvm-bolt` and `merge-fdata` on PATH, else Debian's packages, which are unpacked into the
+    /// cache. Where neither is possible, `cargo build --profile dist --bin wasmbay` is the same program as it was linked.
+    Dist,
     /// Measure the host as it is shipped: `cargo xtask bench lanes`. Without a name, the bench program lists what there is.
     Bench {
         /// The bench's name and options, passed on to `wasmbay-bench`.
@@ -105,6 +113,7 @@ fn run(task: Task) -> anyhow::Result<()> {
         }
         Task::Guests => tasks::guests(&place, &Steps::on_stderr()),
         Task::Peers => tasks::peers(&place, &Steps::on_stderr()),
+        Task::Dist => tasks::dist(&place, &Steps::on_stdout()),
         Task::Bench { args } => tasks::bench(&place, &Steps::on_stdout(), &args),
     }
 }

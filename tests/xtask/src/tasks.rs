@@ -10,8 +10,9 @@ use std::{
 use anyhow::Context;
 
 use crate::{
+    bolt::Bolt,
     command::quoted,
-    databases,
+    databases, dist,
     fuzz::{self, Soak},
     guests as test_guests, javascript,
     kept::sources_of,
@@ -37,10 +38,6 @@ const DOC: [&str; 5] = ["doc", "--workspace", "--no-deps", "--lib", "--examples"
 
 /// The host alone, as users build it.
 const BUILD_RELEASE: [&str; 5] = ["build", "--workspace", "--release", "--bin", "wasmbay"];
-
-/// The host as it is shipped, which takes minutes longer, and the bench beside it with the same features.
-const BUILD_DIST: [&str; 8] =
-    ["build", "--workspace", "--profile", "dist", "--bin", "wasmbay", "--bin", "wasmbay-bench"];
 
 /// Tells tests, and whoever builds what they need, to go through everything.
 const SOAK: &str = "WASMBAY_SOAK";
@@ -105,7 +102,7 @@ fn check(place: &Place, steps: &Steps, filter: Option<&str>, passed: Option<&Pat
     steps.command("cargo doc", root, cargo(place).args(DOC).env("RUSTDOCFLAGS", "-D warnings"))?;
     steps.command("host and tests (debug)", root, cargo(place).args(BUILD_DEBUG))?;
     let mut tests = cargo(place);
-    tests.args(["test", "--workspace"]).args(filter).envs(built.variables(place, "debug"));
+    tests.args(["test", "--workspace"]).args(filter).envs(built.variables(place.target.join("debug/wasmbay")));
     if let Some(passed) = passed {
         tests.env(SOAK, passed);
     }
@@ -117,7 +114,7 @@ pub(crate) fn guests(place: &Place, steps: &Steps) -> anyhow::Result<()> {
     let toolchain = Toolchain::ensure(place, steps)?;
     let built = Built::ensure(place, steps, &toolchain, env::var_os(SOAK).is_some())?;
     steps.command("host and tests (debug)", &place.root, cargo(place).args(BUILD_DEBUG))?;
-    print(built.variables(place, "debug"));
+    print(built.variables(place.target.join("debug/wasmbay")));
     Ok(())
 }
 
@@ -134,12 +131,31 @@ fn print<const N: usize>(variables: [(&str, PathBuf); N]) {
     }
 }
 
+/// Builds what is shipped, and says where it is.
+pub(crate) fn dist(place: &Place, steps: &Steps) -> anyhow::Result<()> {
+    let toolchain = Toolchain::ensure(place, steps)?;
+    let guests = test_guests::ensure(place, steps, &toolchain)?;
+    let bolt = Bolt::ensure(place, steps)?;
+    let linked = dist::link(place, steps)?;
+    let shipped = dist::lay_out(place, steps, &linked, &guests, &bolt)?;
+    steps.done();
+    println!("{}", shipped.display());
+    Ok(())
+}
+
 /// Builds what is shipped, then becomes `wasmbay-bench`.
 pub(crate) fn bench(place: &Place, steps: &Steps, args: &[String]) -> anyhow::Result<()> {
     let toolchain = Toolchain::ensure(place, steps)?;
     let built = Built::ensure(place, steps, &toolchain, false)?;
-    steps.command("host and bench (as shipped)", &place.root, cargo(place).args(BUILD_DIST))?;
-    let mut bench = Command::new(place.target.join("dist/wasmbay-bench"));
+    let linked = dist::link(place, steps)?;
+    let host = match Bolt::ensure(place, steps) {
+        Ok(bolt) => dist::lay_out(place, steps, &linked, &built.guests, &bolt)?,
+        Err(error) => {
+            eprintln!("measured is the host as it was linked, which is slower than what is shipped: {error:#}");
+            linked.host
+        }
+    };
+    let mut bench = Command::new(linked.bench);
     let scenario = args.first().map_or("", String::as_str);
     if matches!(scenario, "io" | "languages" | "peers") {
         bench.env("WASMBAY_PEERS", peers::ensure(place, steps)?);
@@ -150,7 +166,7 @@ pub(crate) fn bench(place: &Place, steps: &Steps, args: &[String]) -> anyhow::Re
     if matches!(scenario, "io" | "peers") {
         bench.env("WASMBAY_WASMTIME", peers::wasmtime(place, steps)?);
     }
-    become_program(bench.args(args).envs(built.variables(place, "dist")).current_dir(&place.root))
+    become_program(bench.args(args).envs(built.variables(host)).current_dir(&place.root))
 }
 
 /// Cargo for the workspace.
@@ -193,7 +209,7 @@ impl Built {
     }
 
     /// What tests and benches are told.
-    fn variables(self, place: &Place, profile: &str) -> [(&'static str, PathBuf); 8] {
+    fn variables(self, host: PathBuf) -> [(&'static str, PathBuf); 8] {
         [
             ("WASMBAY_GUESTS", self.guests),
             ("WASMBAY_PLUGINS", self.plugins),
@@ -202,7 +218,7 @@ impl Built {
             ("WASMBAY_PYTHON", self.python),
             ("WASMBAY_JAVASCRIPT", self.javascript),
             ("WASMBAY_DATABASES", self.databases),
-            ("WASMBAY_BIN", place.target.join(profile).join("wasmbay")),
+            ("WASMBAY_BIN", host),
         ]
     }
 }

@@ -7,10 +7,10 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 
 use crate::{
-    command::succeeds_within,
+    command::{output_of, succeeds_within},
     place::{Place, make_whole},
     steps::{Step, Steps},
 };
@@ -40,7 +40,7 @@ impl Toolchain {
     /// Neither rustup nor Debian's archive has the targets: what was tried, and what to do by hand.
     pub(crate) fn ensure(place: &Place, steps: &Steps) -> anyhow::Result<Self> {
         let rustc = rustc_version()?;
-        let sysroot = PathBuf::from(output_of(Command::new("rustc").args(["--print", "sysroot"]))?.trim());
+        let sysroot = PathBuf::from(rustc_says("--print=sysroot")?.trim());
         let usual = || Ok(Self { key: key(&[&rustc]), private: None });
         let forced = env::var_os("WASMBAY_TOOLCHAIN").is_some_and(|choice| choice == "private");
         if !forced && has_targets(&sysroot) {
@@ -85,13 +85,11 @@ impl Toolchain {
 ///
 /// No rustc.
 pub(crate) fn rustc_version() -> anyhow::Result<String> {
-    output_of(Command::new("rustc").arg("-vV"))
+    rustc_says("-vV")
 }
 
-fn output_of(command: &mut Command) -> anyhow::Result<String> {
-    let output = command.output().context("cannot start rustc; install Rust from https://rustup.rs")?;
-    ensure!(output.status.success(), "rustc: {}", String::from_utf8_lossy(&output.stderr));
-    Ok(String::from_utf8(output.stdout)?)
+fn rustc_says(argument: &str) -> anyhow::Result<String> {
+    output_of(Command::new("rustc").arg(argument)).context("install Rust from https://rustup.rs")
 }
 
 /// A short name for everything that `parts` say.

@@ -2,6 +2,7 @@
 
 mod load;
 mod measure;
+mod train;
 
 use std::{net::SocketAddr, process::ExitCode};
 
@@ -54,6 +55,8 @@ enum Command {
     Growth(measure::Options),
     /// Send load to one address and print what came of it as JSON
     Load(load::Options),
+    /// Send requests of each kind to a program that counts which way they go through it, for `cargo xtask dist`
+    Train(train::Options),
     /// Serve /hello, /clock?ms=, /echo, /sink, /big, /work/KIND?n=, /primes/blocking?n= and /primes/pool?n= natively, without a sandbox
     Control {
         /// Where to listen; the address taken is printed as `ready listen=ADDRESS`
@@ -81,6 +84,7 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
         Command::Io(options) => measure::run(Scenario::Io, &options),
         Command::Growth(options) => measure::run(Scenario::Growth, &options),
         Command::Load(options) => load::run(&options).map(|()| ExitCode::SUCCESS),
+        Command::Train(options) => train::run(options).map(|()| ExitCode::SUCCESS),
         Command::Control { listen, nice } => control::serve(listen, nice).map(|()| ExitCode::SUCCESS),
     }
 }
