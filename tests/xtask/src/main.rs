@@ -79,7 +79,7 @@ enum Task {
     Peers,
     /// Build the host as it is shipped: `target/shipped/wasmbay`.
     ///
-    /// Linked with all optimisations, made to count which way requests go through it, asked for a minute, and laid out anew by the
+    /// Linked with all optimisations, made to count which way requests go through it, asked for half a minute, and laid out anew by the
     /// counts. LLVM's BOLT does that: `llvm-bolt` and `merge-fdata` on PATH, else Debian's packages, which are unpacked into the
     /// cache. Where neither is possible, `cargo build --profile dist --bin wasmbay` is the same program as it was linked.
     Dist,

@@ -108,7 +108,8 @@ fn target_of(root: &Path) -> anyhow::Result<PathBuf> {
     Ok(PathBuf::from(target))
 }
 
-/// Makes `to` as a whole or not at all: `fill` works in a folder beside it, which then takes its name.
+/// Makes `to` as a whole or not at all: `fill` works in a folder beside it, which then takes its name. What was there before stays
+/// until then.
 ///
 /// The caller holds the lock for `to`, so a folder left behind by a run that was killed is nobody's, and is removed.
 ///
@@ -117,14 +118,18 @@ fn target_of(root: &Path) -> anyhow::Result<PathBuf> {
 /// What `fill` fails with, or a folder that cannot be made.
 pub(crate) fn make_whole(to: &Path, fill: impl FnOnce(&Path) -> anyhow::Result<()>) -> anyhow::Result<()> {
     let unfinished = to.with_extension("unfinished");
-    for stale in [&unfinished, to] {
-        if stale.exists() {
-            fs::remove_dir_all(stale).with_context(|| format!("cannot remove {}", stale.display()))?;
-        }
-    }
+    remove(&unfinished)?;
     fs::create_dir_all(&unfinished).with_context(|| format!("cannot make {}", unfinished.display()))?;
     fill(&unfinished)?;
+    remove(to)?;
     fs::rename(&unfinished, to).with_context(|| format!("cannot make {}", to.display()))
+}
+
+fn remove(folder: &Path) -> anyhow::Result<()> {
+    if folder.exists() {
+        fs::remove_dir_all(folder).with_context(|| format!("cannot remove {}", folder.display()))?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -143,5 +148,7 @@ mod tests {
         assert!(!to.exists());
         make_whole(&to, |unfinished| Ok(std::fs::write(unfinished.join("whole"), "")?)).unwrap();
         assert!(to.join("whole").exists() && !to.join("half").exists());
+        make_whole(&to, |_| anyhow::bail!("stopped again")).unwrap_err();
+        assert!(to.join("whole").exists(), "what was there is gone");
     }
 }
