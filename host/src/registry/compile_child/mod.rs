@@ -45,10 +45,10 @@ impl Default for CompileLimits {
             // The allocator reserves address space a gibibyte at a time, and each thread has its stack: the resident
             // memory is what costs the machine something; this wall stops a runaway between two looks at it.
             address_space: 6 << 30,
-            // Honest code takes less than 2 s for each MiB; these leave room for a machine that is slow, and busy besides. A
+            // Honest code takes 1 to 3 s for each MiB on a slow machine; these leave room for one that is busy besides. A
             // bomb is small for what it takes, and is refused the sooner.
             cpu_base: Duration::from_secs(20),
-            cpu_per_mib: Duration::from_secs(4),
+            cpu_per_mib: Duration::from_secs(8),
             cpu_most: Duration::from_secs(180),
             // For a child that hangs without working: at low priority on a busy machine, an interpreter takes minutes.
             wall: Duration::from_secs(600),

@@ -80,7 +80,7 @@ async fn what_the_kernel_allows_grows_with_the_component() {
     let usual = CompileLimits::default();
     let hasty = CompileLimits { cpu_base: Duration::ZERO, cpu_per_mib: Duration::from_millis(300), ..usual };
     for (limits, mib, seconds) in
-        [(usual, 0, "20"), (usual, 3, "32"), (usual, 64, "180"), (hasty, 0, "1"), (hasty, 10, "3")]
+        [(usual, 0, "20"), (usual, 3, "44"), (usual, 64, "180"), (hasty, 0, "1"), (hasty, 10, "3")]
     {
         let (_folder, compiler) = scripted(script, limits);
         let told = compiler.compile(Lane::Io, Path::new("x.wasm"), &vec![0; mib << 20]).await.unwrap();
